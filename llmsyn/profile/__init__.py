@@ -1,0 +1,1 @@
+"""Profiles: types, files, findings, differences.  No patient-level row ever comes here."""
