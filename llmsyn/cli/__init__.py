@@ -1,1 +1,1 @@
-"""cli."""
+"""The command line: one file per command, each only options, calls and printing."""

@@ -1,0 +1,90 @@
+# Everything happens in .venv, which each target sets up by itself on a fresh machine.
+# Other interpreter: make test PYTHON=/path/to/python3.12     (3.10 to 3.13)
+
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+SOURCES = llmsyn tests benchmarks examples docs .ci
+BENCHES ?= $(sort $(wildcard benchmarks/bench_*.py))
+EXAMPLES = $(sort $(wildcard examples/*.py))
+REAL ?=
+SHELL = /bin/sh
+.DEFAULT_GOAL = help
+.PHONY: help demo test check lint format types layers cov real examples bench soak docs wheel lock clean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## /  make \1\t/' | expand -t 18
+
+demo: $(VENV)/.ready-to-run  ## 10,000 patients from a shipped profile, checked (no key, no download of data)
+	@echo "Drawing 10,000 synthetic patients from the shipped profile diabetes130 into out/demo"
+	$(BIN)/llmsyn generate diabetes130 -n 10000 --seed 1 -o out/demo --force
+	@echo "Comparing them with the profile, published cell by published cell"
+	$(BIN)/llmsyn check out/demo diabetes130
+	@echo "Done. The tables are in out/demo (Parquet), with manifest.json and a data card."
+
+test: $(VENV)/.ready-to-test  ## unit tests, property tests and doctests (under 5 minutes)
+	@echo "Running the tests in $(VENV) ($$($(BIN)/python --version))"
+	$(BIN)/python -m pytest -q
+
+check: lint types layers test  ## what has to pass before a commit: lint, types, layers, test
+
+lint: $(VENV)/.ready-to-test  ## ruff: lint and format
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+format: $(VENV)/.ready-to-test  ## rewrite the sources in the house format
+	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+types: $(VENV)/.ready-to-test  ## mypy --strict
+	$(BIN)/mypy --strict llmsyn
+
+layers: $(VENV)/.ready-to-test  ## imports run one way only
+	$(BIN)/lint-imports
+
+cov: $(VENV)/.ready-to-test  ## tests with branch coverage
+	$(BIN)/python -m pytest -q --cov --cov-report=term-missing
+
+real: $(VENV)/.ready-to-test  ## tests of the real components; a skip is a failure
+	LLMSYN_REAL=1 $(BIN)/python -m pytest -q -m real || test $$? -eq 5
+
+examples: $(VENV)/.ready-to-run  ## run each script of examples/
+	@set -e; for script in $(EXAMPLES); do echo "$$script"; $(BIN)/python $$script; done
+
+bench: $(VENV)/.ready-to-test  ## every claim of the README, from its script (BENCHES=... for some)
+	@set -e; for script in $(BENCHES); do echo "$$script"; $(BIN)/python $$script; done
+
+soak: $(VENV)/.ready-to-test  ## the slow tests: many kills, long fuzzing
+	$(BIN)/python -m pytest -q -m slow
+
+docs: $(VENV)/.ready-to-run  ## rewrite docs/commands.md from the --help texts
+	$(BIN)/python docs/commands.py
+
+wheel: $(VENV)/.ready-to-test  ## sdist and wheel in dist/
+	rm -rf build dist llmsyn.egg-info  # a stale build/ would ship files that are gone
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	@ls -l dist
+
+lock:  ## rewrite constraints.txt (needs python3.10 to python3.13, or PYTHONS="...")
+	python3 .ci/lock.py $(or $(PYTHONS),python3.10 python3.11 python3.12 python3.13)
+
+clean:  ## remove what was built, but not .venv
+	rm -rf build dist llmsyn.egg-info .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .hypothesis .import_linter_cache out
+	find llmsyn tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: an environment is set up again when what it was made from has changed.
+$(VENV)/bin/python:
+	@echo "Making $(VENV)"
+	@sh .ci/venv $(VENV)
+
+$(VENV)/.ready-to-run: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing llmsyn and what it needs into $(VENV) (about 200 MB, a minute or two, once)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.ready-to-test: setup.cfg pyproject.toml constraints.txt | $(VENV)/.ready-to-run
+	@echo "Installing the test tools into $(VENV) (once)"
+	@$(PIP) -e '.[dev,dp,build,figures]'
+	@touch $@

@@ -1,0 +1,114 @@
+"""The lists of codes that ship, read when first asked for.
+
+Two gzipped text files a system in ``knowledge/codes/``: codes, sorted, one a line, and
+their titles in the same order.  Only the first is read to know whether a code exists.
+"""
+
+from __future__ import annotations
+
+import gzip
+from bisect import bisect_left
+from functools import lru_cache
+
+from llmsyn.codes.systems import ICD_SYSTEMS, plain, shortest_prefix
+from llmsyn.shipped import shipped
+
+
+def known(system: str, code: str) -> bool | None:
+    """Whether the code exists in its system; None where no list of that system ships.
+
+    Any beginning of an existing code down to its category exists too, since published
+    tables often print categories.  Codes are given as :func:`normalise` writes them.
+
+    Examples
+    --------
+    >>> known("icd9cm", "42823"), known("icd9cm", "428"), known("icd9cm", "42899")
+    (True, True, False)
+    >>> known("atc", "C03CA01") is None
+    True
+    """
+    if system not in ICD_SYSTEMS:
+        return None
+    codes = _codes(system)
+    if len(code) < shortest_prefix(system):
+        return False
+    place = bisect_left(codes, code)
+    return place < len(codes) and codes[place].startswith(code)
+
+
+def title(system: str, code: str) -> str | None:
+    """The official title; None where the code or its system is not listed.
+
+    A category has no title in the source lists: it gets the title of its unspecified code
+    (else of its first), followed by ``(category)``.
+
+    Examples
+    --------
+    >>> title("icd10cm", "I509")
+    'Heart failure, unspecified'
+    >>> title("icd10cm", "I50")
+    'Heart failure, unspecified (category)'
+    """
+    if not known(system, code):
+        return None
+    codes, titles = _codes(system), _titles(system)
+    first = bisect_left(codes, code)
+    if codes[first] == code:
+        return titles[first]
+    below = [titles[first + i] for i in range(len(children(system, code)))]
+    unspecified = [text for text in below if "unspecified" in text.lower()]
+    return f"{(unspecified or below)[0]} (category)"
+
+
+def children(system: str, code: str) -> tuple[str, ...]:
+    """All listed codes that begin with ``code``, itself included, sorted.
+
+    Examples
+    --------
+    >>> children("icd10cm", "I501")
+    ('I501',)
+    """
+    if system not in ICD_SYSTEMS:
+        return ()
+    codes = _codes(system)
+    first = bisect_left(codes, code)
+    last = bisect_left(codes, code + "~", lo=first)  # "~" sorts after every code character
+    return tuple(codes[first:last])
+
+
+def normalise(system: str, text: str) -> str:
+    """A code as this package writes it: no dots, no blanks, the system's case, its zeros.
+
+    A zero dropped by a number format is put back where only one reading exists: for ``8.45``
+    and ``8`` of ICD-9-CM, and where the text itself is no code but the text with a zero is
+    one.  ``389`` stays hearing loss, though it may once have been 038.9: the context that
+    would decide is not here.
+
+    Examples
+    --------
+    >>> normalise("icd9cm", "428.0"), normalise("icd9cm", "8"), normalise("icd10cm", "e11.9")
+    ('4280', '008', 'E119')
+    >>> normalise("icd9cm", "84500"), normalise("icd9cm", "3849")
+    ('84500', '3849')
+    """
+    code = plain(system, text)
+    if system not in ("icd9cm", "icd9proc") or not code or known(system, code):
+        return code
+    for zeros in ("0", "00"):
+        if code[0].isdigit() and known(system, zeros + code):
+            return zeros + code
+    return code
+
+
+@lru_cache(maxsize=None)
+def _codes(system: str) -> list[str]:
+    return _lines(f"{system}.codes.gz")
+
+
+@lru_cache(maxsize=None)
+def _titles(system: str) -> list[str]:
+    return _lines(f"{system}.titles.gz")
+
+
+def _lines(name: str) -> list[str]:
+    return gzip.decompress((shipped("knowledge") / "codes" / name).read_bytes()).decode().split("\n")

@@ -1,0 +1,214 @@
+"""Read the shipped knowledge base and overlays into one :class:`KnowledgeBase`.
+
+A folder of knowledge holds any of ``conditions/*.toml``, ``drugs/*.toml``,
+``procedures/*.toml``, ``classes.toml``, ``outcomes.toml``, ``sources.toml``,
+``edits/medicare_code_editor.csv`` and ``edits/exclusive.toml``.  Later folders win: a
+record of the same id replaces the earlier one whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from llmsyn.errors import KnowledgeError
+from llmsyn.knowledge.records import (
+    Condition,
+    Drug,
+    Edit,
+    Exclusive,
+    OutcomeBackground,
+    Procedure,
+    Record,
+    Source,
+)
+from llmsyn.shipped import shipped
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCHEMA_VERSION = 1
+_RecordT = TypeVar("_RecordT", bound=Record)
+
+
+@dataclass(frozen=True, eq=False)
+class KnowledgeBase:
+    """All knowledge in use: records by id, the class scale, rules and sources.
+
+    ``classes`` maps a class to its marginal log odds ratio.
+    """
+
+    conditions: Mapping[str, Condition]
+    drugs: Mapping[str, Drug]
+    procedures: Mapping[str, Procedure]
+    classes: Mapping[int, float]
+    outcomes: Mapping[str, OutcomeBackground]
+    edits: tuple[Edit, ...]
+    exclusives: tuple[Exclusive, ...]
+    sources: Mapping[str, Source]
+    folders: tuple[Path, ...]
+
+
+def load_base(folders: Sequence[Path] = (), *, with_shipped: bool = True) -> KnowledgeBase:
+    """Read the shipped base, then each overlay folder; later records win.
+
+    Parameters
+    ----------
+    folders : overlays, in the order in which they are laid over each other.
+    with_shipped : whether the shipped base lies below them.
+
+    Raises
+    ------
+    KnowledgeError : a folder or file is missing, or a record cannot be read.
+    """
+    places = (*((shipped("knowledge"),) if with_shipped else ()), *map(Path, folders))
+    for place in places:
+        if not place.is_dir():
+            raise KnowledgeError(f"there is no folder {place}; give a folder of knowledge records")
+    exclusives = {rule.name: rule for place in places for rule in _exclusives(place)}
+    edits = [edit for place in places for edit in _edits(place)]
+    return KnowledgeBase(
+        conditions=_records(places, "conditions", Condition),
+        drugs=_records(places, "drugs", Drug),
+        procedures=_records(places, "procedures", Procedure),
+        classes=_classes(places),
+        outcomes=_tables(places, "outcomes.toml", OutcomeBackground),
+        edits=tuple(edits),
+        exclusives=tuple(exclusives.values()),
+        sources=_tables(places, "sources.toml", Source),
+        folders=places,
+    )
+
+
+def log_odds(effect: int | float | str, classes: Mapping[int, float], scale: float = 1.0) -> float:
+    """The marginal log odds ratio of an effect.
+
+    Parameters
+    ----------
+    effect : a class (an ``int``), a log odds ratio (a ``float``), or ``"excludes"``.
+    classes : log odds ratio of each class, from :class:`KnowledgeBase`.
+    scale : multiplies the result; 0.5 and 2 show how much the class values matter.
+
+    Returns
+    -------
+    The log odds ratio; minus infinity for ``"excludes"``.
+
+    Raises
+    ------
+    KnowledgeError : the class table lacks the class.
+
+    Examples
+    --------
+    >>> round(log_odds(2, {2: math.log(3)}), 4), log_odds(0.7, {}), log_odds("excludes", {})
+    (1.0986, 0.7, -inf)
+    """
+    if effect == "excludes":
+        return -math.inf
+    if isinstance(effect, int):
+        if effect not in classes:
+            raise KnowledgeError(f"class {effect} is not in the class table, which has "
+                                 f"{sorted(classes)}; add it to classes.toml")
+        return classes[effect] * scale
+    return float(effect) * scale
+
+
+def _records(
+    places: Iterable[Path], kind: str, model: Callable[..., _RecordT]
+) -> dict[str, _RecordT]:
+    found: dict[str, _RecordT] = {}
+    for place in places:
+        here: dict[str, str] = {}
+        for file in sorted((place / kind).glob("*.toml")):
+            content = _toml(file)
+            family = str(content.pop("family", file.stem))
+            name = f"{kind}/{file.name}"
+            for identity, body in content.items():
+                if identity in here:
+                    raise KnowledgeError(
+                        f"the record also stands in {here[identity]}; keep one of them",
+                        file=file, key=identity)
+                here[identity] = name
+                found[identity] = _parse(
+                    model, body, file, identity, id=identity, family=family, file=name)
+    return found
+
+
+def _tables(places: Iterable[Path], name: str, model: Callable[..., _RecordT]) -> dict[str, _RecordT]:
+    return {
+        key: _parse(model, body, place / name, key)
+        for place in places if (place / name).exists()
+        for key, body in _toml(place / name).items()
+    }
+
+
+def _classes(places: Iterable[Path]) -> dict[int, float]:
+    classes: dict[int, float] = {}
+    for place in places:
+        file = place / "classes.toml"
+        if file.exists():
+            for key, ratio in _toml(file)["odds_ratios"].items():
+                if not isinstance(ratio, (int, float)) or ratio <= 0:
+                    raise KnowledgeError(f"odds ratio {ratio!r} is not a number above 0; write one",
+                                         file=file, key=f"odds_ratios.{key}")
+                classes[int(key)] = math.log(ratio)
+    return classes
+
+
+def _exclusives(place: Path) -> list[Exclusive]:
+    file = place / "edits" / "exclusive.toml"
+    if not file.exists():
+        return []
+    entries = _toml(file).get("exclusive", [])
+    return [_parse(Exclusive, body, file, f"exclusive[{i}]") for i, body in enumerate(entries)]
+
+
+def _edits(place: Path) -> list[Edit]:
+    file = place / "edits" / "medicare_code_editor.csv"
+    if not file.exists():
+        return []
+    with file.open(newline="", encoding="utf-8") as handle:
+        return [Edit.model_construct(**row) for row in csv.DictReader(handle)]  # type: ignore[arg-type]
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as handle:
+            content = tomllib.load(handle)
+    except OSError as error:
+        raise KnowledgeError(f"cannot be read ({error.strerror}); check the file", file=file) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise KnowledgeError(f"is no TOML: {error}", file=file) from error
+    schema = content.pop("schema", SCHEMA_VERSION)
+    if schema != SCHEMA_VERSION:
+        raise KnowledgeError(f"schema {schema!r} is not {SCHEMA_VERSION}, the one that this version "
+                             "reads; install a matching llmsyn", file=file, key="schema")
+    return content
+
+
+def _parse(
+    model: Callable[..., _RecordT], body: Any, file: Path, key: str, **given: str
+) -> _RecordT:
+    if not isinstance(body, dict):
+        raise KnowledgeError(f"{body!r} is no table; write [{key}] and its keys below it",
+                             file=file, key=key)
+    try:
+        return model(**given, **body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([key, *(str(part) for part in first["loc"])])
+        problem = first["msg"]
+        if first["type"] == "extra_forbidden":
+            allowed = ", ".join(getattr(model, "model_fields", {}))
+            problem = f"the key is not known here; a record has {allowed}"
+        raise KnowledgeError(problem, file=file, key=where) from error
+    except TypeError as error:  # id, family or file given in the record
+        raise KnowledgeError(f"{error}; leave that key out", file=file, key=key) from error

@@ -1,0 +1,114 @@
+"""Which record a code stands for.
+
+Diagnoses: the longest declared prefix over the whole base wins.  A category printed alone
+(``427``) that no prefix reaches goes to the record that declares it in
+``category_codes``; else to the record that owns everything declared below it, when that is
+one record; else to none.  Drug names: id, then alias, brand or salt.  Procedures: the
+longest match of a pattern; a category goes to a concept only if all its codes do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from llmsyn import codes
+from llmsyn.knowledge.loading import KnowledgeBase
+from llmsyn.knowledge.records import Condition, Drug, Procedure
+
+DIAGNOSIS_SYSTEMS = ("icd9cm", "icd10cm")
+DRUG_SYSTEMS = ("ingredient", "local")
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """Look-ups over one base; build it once, then ask for many codes."""
+
+    base: KnowledgeBase
+
+    def record(self, system: str, code: str) -> Condition | Drug | Procedure | None:
+        """The record of a code, of whatever kind its system holds; None if there is none."""
+        if system in DIAGNOSIS_SYSTEMS:
+            return self.condition(system, code)
+        if system in DRUG_SYSTEMS:
+            return self.drug(code)
+        return self.procedure(system, code)
+
+    def condition(self, system: str, code: str) -> Condition | None:
+        """The condition that a diagnosis code stands for."""
+        prefixes = self._prefixes.get(system, {})
+        for size in range(len(code), 1, -1):
+            if code[:size] in prefixes:
+                return self.base.conditions[prefixes[code[:size]]]
+        owner = self._categories.get(system, {}).get(code)
+        if owner is None:
+            below = {name for prefix, name in prefixes.items() if prefix.startswith(code)}
+            owner = below.pop() if len(below) == 1 else None
+        return None if owner is None else self.base.conditions[owner]
+
+    def drug(self, name: str) -> Drug | None:
+        """The ingredient that a name stands for."""
+        found = self._drug_names.get(codes.normalise("ingredient", name))
+        return None if found is None else self.base.drugs[found]
+
+    def procedure(self, system: str, code: str) -> Procedure | None:
+        """The procedure concept that a code stands for."""
+        found = self._longest(system, code)
+        if found is None:
+            below = {self._longest(system, full) for full in codes.children(system, code)}
+            found = below.pop() if len(below) == 1 else None
+        return None if found is None else self.base.procedures[found]
+
+    def _longest(self, system: str, code: str) -> str | None:
+        best, size = None, 0
+        for pattern, name in self._patterns.get(system, ()):
+            match = pattern.match(code)
+            if match and match.end() > size:
+                best, size = name, match.end()
+        return best
+
+    @cached_property
+    def _prefixes(self) -> dict[str, dict[str, str]]:
+        return _by_code(self.base.conditions, lambda record: record.codes)
+
+    @cached_property
+    def _categories(self) -> dict[str, dict[str, str]]:
+        return _by_code(self.base.conditions, lambda record: record.category_codes)
+
+    @cached_property
+    def _drug_names(self) -> dict[str, str]:
+        names: dict[str, str] = {}
+        for record in self.base.drugs.values():
+            for text in (*record.salts, *record.brands, *record.aliases, record.name):
+                if text:
+                    names.setdefault(codes.normalise("ingredient", text), record.id)
+        return names | {
+            codes.normalise("ingredient", key.replace("_", " ")): key for key in self.base.drugs
+        } | {key: key for key in self.base.drugs}
+
+    @cached_property
+    def _patterns(self) -> dict[str, list[tuple[re.Pattern[str], str]]]:
+        found: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+        for record in self.base.procedures.values():
+            for system, patterns in record.patterns.items():
+                for text in patterns:
+                    found.setdefault(system, []).append((re.compile(text), record.id))
+        return found
+
+
+def _by_code(
+    records: Mapping[str, Condition], listed: Callable[[Condition], Mapping[str, tuple[str, ...]]]
+) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for record in records.values():
+        for system, texts in listed(record).items():
+            found.setdefault(system, {}).update(dict.fromkeys(texts, record.id))
+    return found
+
+
+@lru_cache(maxsize=4)
+def matcher(base: KnowledgeBase) -> Matcher:
+    """The matcher of a base, built once."""
+    return Matcher(base)

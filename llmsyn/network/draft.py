@@ -1,0 +1,277 @@
+"""The nodes of a profile, in drawing order, before any table or knowledge is laid on them.
+
+Margins are reconciled here: suppressed levels get what is left, and the histogram of codes
+per unit is moved to the mean that the prevalences imply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from llmsyn.network.model import (
+    CodeList,
+    FloatArray,
+    LevelNode,
+    LevelVariable,
+    SlotNode,
+)
+from llmsyn.network.reconcile import (
+    Ledger,
+    fill_margin,
+    poisson_binomial,
+    tilt_to_mean,
+    tolerance,
+)
+from llmsyn.profile.terms import Range
+from llmsyn.profile.types import Profile
+from llmsyn.profile.variables import UNLISTED, CodeSet, Numeric
+
+NO_MAIN = "(none)"
+"""Level of ``X.main`` for a unit without a main code."""
+
+
+@dataclass
+class Draft:
+    """Nodes under construction, with what is needed to find one's way in them.
+
+    ``times`` gives the drawing rank of a variable, facet or code set; ``shares`` the
+    reconciled margin of a level variable; ``eligible`` per code the share of units that the
+    selector allows to have it, by selector level.
+    """
+
+    profile: Profile
+    variables: list[LevelVariable] = field(default_factory=list)
+    shares: list[FloatArray] = field(default_factory=list)
+    code_lists: list[CodeList] = field(default_factory=list)
+    nodes: list[LevelNode | SlotNode] = field(default_factory=list)
+    times: dict[str, int] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def variable(self, name: str) -> int:
+        """Index of a level variable by name; -1 when there is none."""
+        return next((i for i, v in enumerate(self.variables) if v.name == name), -1)
+
+    def code_set(self, name: str) -> int:
+        """Index of a code set by name; -1 when there is none."""
+        return next((i for i, c in enumerate(self.code_lists) if c.name == name), -1)
+
+    def slots(self, code_set: int) -> SlotNode:
+        """The slot node of a code set."""
+        return next(
+            n for n in self.nodes if isinstance(n, SlotNode) and n.code_set == code_set
+        )
+
+    def node_at(self, time: int) -> LevelNode | SlotNode:
+        """The node of that drawing rank."""
+        return self.nodes[time]
+
+    def codes_before(self, time: int) -> int:
+        """How many codes (all lists stacked) are drawn before that rank."""
+        return sum(n.n_codes for n in self.nodes[:time] if isinstance(n, SlotNode))
+
+
+def draft(profile: Profile, cuts: dict[str, set[float]]) -> Draft:
+    """Lay out the nodes of a profile.
+
+    Parameters
+    ----------
+    profile : the published numbers.
+    cuts : per numeric variable, numbers at which a rule changes; bins are split there, so
+        that no value drawn within a bin can break the rule.
+    """
+    made = Draft(profile)
+    for variable in profile.in_order:
+        if isinstance(variable, CodeSet):
+            _add_code_set(made, variable)
+            continue
+        if isinstance(variable, Numeric):
+            level, counts = _split_bins(variable, cuts.get(variable.name, set()))
+        else:
+            level = LevelVariable(variable.name, variable.levels, "categorical")
+            counts = variable.counts
+        _warn_total(made, variable.name, counts, variable.half_width, variable.sigma)
+        _add_level(made, level, fill_margin(counts, profile.n_units))
+    return made
+
+
+def _warn_total(
+    made: Draft, name: str, counts: FloatArray, half_width: float, sigma: float
+) -> None:
+    n = made.profile.n_units
+    if np.isnan(counts).any():
+        return
+    total = float(counts.sum())
+    if abs(total - n) / n > len(counts) * tolerance(half_width, sigma, n):
+        made.ledger.bent(f"{name} (total of its levels)", total, n)
+
+
+def _add_level(made: Draft, variable: LevelVariable, share: FloatArray) -> int:
+    made.times[variable.name] = len(made.nodes)
+    made.variables.append(variable)
+    made.shares.append(share)
+    index = len(made.variables) - 1
+    with np.errstate(divide="ignore"):
+        made.nodes.append(LevelNode(index, np.log(share), share))
+    return index
+
+
+def _split_bins(variable: Numeric, cuts: Iterable[float]) -> tuple[LevelVariable, FloatArray]:
+    step = 10.0**-variable.decimals
+    edges, counts = [float(variable.edges[0])], []
+    for low, high, count in zip(
+        variable.edges, variable.edges[1:], variable.counts, strict=False
+    ):
+        inner = sorted({c for c in cuts if low < c < high and abs(c / step - round(c / step)) < 1e-9})
+        parts = [*inner, float(high)]
+        start = float(low)
+        for end in parts:
+            counts.append(count * (end - start) / (high - low))
+            edges.append(end)
+            start = end
+    labels = tuple(str(Range(a, b)) for a, b in zip(edges, edges[1:], strict=False))
+    values = np.array(counts)
+    if variable.has_missing:
+        labels, values = (*labels, "missing"), np.append(values, variable.missing_count)
+    level = LevelVariable(
+        variable.name,
+        labels,
+        "numeric",
+        np.array(edges),
+        variable.decimals,
+        variable.has_missing,
+    )
+    return level, values
+
+
+def _add_code_set(made: Draft, code_set: CodeSet) -> None:
+    n = made.profile.n_units
+    prevalence = code_set.counts / n
+    small = max(made.profile.disclosure.threshold - 1, 1) / 2 / n
+    prevalence = np.where(np.isnan(prevalence), small, prevalence)
+    repeats, unlisted_share = False, np.nan
+    if code_set.listed is not None:
+        share = _listed_histogram(made, code_set, prevalence)
+    elif code_set.total is not None:
+        repeats = True
+        share = fill_margin(code_set.total, n)
+        mean = float(share @ np.arange(len(share)))
+        unlisted_share = mean - prevalence.sum()
+        if unlisted_share < 0:
+            made.ledger.bent(f"{code_set.name} (codes per unit)", mean, prevalence.sum(), "codes")
+            share = tilt_to_mean(share, np.isnan(code_set.total), float(prevalence.sum()))
+            unlisted_share = 0.0
+    else:
+        share = poisson_binomial(prevalence)
+        made.ledger.notes.append(
+            f"{code_set.name}: no histogram of codes per unit is published; the one of "
+            "independent codes is assumed"
+        )
+    index = len(made.code_lists)
+    made.code_lists.append(CodeList(code_set.name, code_set.codes))
+    count = _add_level(made, _numbers(f"{code_set.name}.count", len(share), "count"), share)
+    unlisted = None
+    tail = _unlisted_histogram(made, code_set)
+    if tail is not None and not repeats:
+        name = f"{code_set.name}.unlisted"
+        unlisted = _add_level(made, _numbers(name, len(tail), "unlisted"), tail)
+    _add_slots(made, code_set, index, prevalence, count, unlisted, repeats, unlisted_share)
+
+
+def _numbers(name: str, size: int, kind: str) -> LevelVariable:
+    return LevelVariable(name, tuple(str(k) for k in range(size)), kind)
+
+
+def _listed_histogram(made: Draft, code_set: CodeSet, prevalence: FloatArray) -> FloatArray:
+    assert code_set.listed is not None
+    n = made.profile.n_units
+    share = fill_margin(code_set.listed, n)
+    mean, wanted = float(share @ np.arange(len(share))), float(prevalence.sum())
+    slack = len(prevalence) * tolerance(code_set.half_width, code_set.sigma, n)
+    free = np.isnan(code_set.listed)
+    if abs(mean - wanted) > 1e-9:
+        if not free.any() and abs(mean - wanted) > slack:
+            made.ledger.bent(f"{code_set.name} (mean of the histogram)", mean, wanted, "codes")
+        share = tilt_to_mean(share, free, wanted)
+        mean = float(share @ np.arange(len(share)))
+        if abs(mean - wanted) > slack:  # the suppressed cells alone cannot bring the mean
+            made.ledger.bent(f"{code_set.name} (mean of the histogram)", mean, wanted, "codes")
+            share = tilt_to_mean(share, np.ones(len(share), bool), wanted)
+    return share
+
+
+def _unlisted_histogram(made: Draft, code_set: CodeSet) -> FloatArray | None:
+    if code_set.unlisted is not None:
+        share = fill_margin(code_set.unlisted, made.profile.n_units)
+        if code_set.unlisted_per_unit is not None and np.isnan(code_set.unlisted).any():
+            share = tilt_to_mean(share, np.isnan(code_set.unlisted), code_set.unlisted_per_unit)
+        return share
+    if code_set.unlisted_per_unit:
+        from scipy.stats import poisson
+
+        mean = code_set.unlisted_per_unit
+        most = int(poisson.isf(1e-9, mean)) + 1
+        share = poisson.pmf(np.arange(most + 1), mean)
+        made.ledger.notes.append(
+            f"{code_set.name}: only the mean number of unlisted codes is published; "
+            "a Poisson distribution is assumed"
+        )
+        return np.asarray(share / share.sum())
+    return None
+
+
+def _add_slots(
+    made: Draft,
+    code_set: CodeSet,
+    index: int,
+    prevalence: FloatArray,
+    count: int,
+    unlisted: int | None,
+    repeats: bool,
+    unlisted_share: float,
+) -> None:
+    n = made.profile.n_units
+    j = len(code_set.codes)
+    main, share_main = None, None
+    if code_set.main is not None:
+        shares = code_set.main / n
+        left = 1.0 if code_set.main_unlisted is None else code_set.main_unlisted / n
+        if code_set.main_unlisted is None or np.isnan(left):
+            known = np.nansum(shares)
+            none = float(made.shares[count][0]) if unlisted is None and not repeats else 0.0
+            left = max(1.0 - known - none, 0.0) if (unlisted is not None or repeats) else 0.0
+        unknown = np.isnan(shares)
+        if unknown.any():
+            room = max(1.0 - float(np.nansum(shares)) - left, 0.0)
+            shares = np.where(unknown, min(room / unknown.sum(), 5 / n), shares)
+        share_main = np.append(np.minimum(shares, prevalence), left)
+        made.variables.append(
+            LevelVariable(f"{code_set.name}.main", (*code_set.codes, UNLISTED, NO_MAIN), "main")
+        )
+        made.shares.append(np.append(share_main, max(1.0 - share_main.sum(), 0.0)))
+        main = len(made.variables) - 1
+        made.times[f"{code_set.name}.main"] = len(made.nodes)
+    made.times[code_set.name] = len(made.nodes)
+    with np.errstate(divide="ignore"):
+        base = np.log(np.append(prevalence, unlisted_share if repeats else 0.0))
+        base_main = None if share_main is None else np.log(share_main)
+    made.nodes.append(
+        SlotNode(
+            code_set=index,
+            first_code=made.codes_before(len(made.nodes)),
+            n_codes=j,
+            count_variable=count,
+            unlisted_variable=unlisted,
+            main_variable=main,
+            base=base,
+            share=np.append(prevalence, unlisted_share),
+            base_main=base_main,
+            share_main=share_main,
+            pairs=np.zeros((j, j)),
+            pair_target=np.full((j, j), np.nan),
+            pair_hard=np.zeros((j, j), bool),
+            unlisted_repeats=repeats,
+        )
+    )

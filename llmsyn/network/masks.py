@@ -1,0 +1,157 @@
+"""Hard masks: what can never be drawn.
+
+Rules of the knowledge base and of the profile, the selector of code systems, and published
+zeros become weights of ``-inf``.  A mask wins over every number; a published number above
+what the masks leave is an error that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from llmsyn.errors import InfeasibleError
+from llmsyn.knowledge.types import Impossible
+from llmsyn.network.draft import Draft
+from llmsyn.network.factors import (
+    code_factor,
+    identity_parent,
+    level_factor,
+    levels_of,
+    make_factor,
+)
+from llmsyn.network.model import LevelNode, SlotNode
+from llmsyn.profile.terms import Range, Term
+from llmsyn.profile.types import Profile
+
+
+def cut_points(impossibles: Iterable[Impossible], profile: Profile) -> dict[str, set[float]]:
+    """Numbers at which a rule about a numeric variable starts or ends, by variable."""
+    cuts: dict[str, set[float]] = {}
+    for terms in _all_rules(impossibles, profile):
+        for term in terms:
+            if isinstance(term.value, Range):
+                cuts.setdefault(term.variable, set()).update((term.value.low, term.value.high))
+    return cuts
+
+
+def lay_masks(made: Draft, impossibles: Sequence[Impossible]) -> None:
+    """Write every rule into the weights of the node that is drawn last among its terms.
+
+    Raises
+    ------
+    InfeasibleError : a published prevalence is above the share of units that may have it.
+    """
+    _mask_selectors(made)
+    skipped = sum(not _mask(made, terms) for terms in _all_rules(impossibles, made.profile))
+    if skipped:
+        made.ledger.notes.append(f"{skipped} rules name terms that are not drawn; not used")
+    _check_room(made)
+
+
+def _all_rules(
+    impossibles: Iterable[Impossible], profile: Profile
+) -> Iterable[tuple[Term, ...]]:
+    yield from (i.terms for i in impossibles)
+    yield from (r.never for r in profile.rules)
+
+
+def _mask_selectors(made: Draft) -> None:
+    for code_set in made.profile.code_sets:
+        selector = code_set.selector
+        if selector is None:
+            continue
+        parent, time = made.variable(selector.variable), made.times[code_set.name]
+        if parent < 0 or made.times[selector.variable] > time:
+            made.ledger.notes.append(
+                f"{code_set.name}: its selector {selector.variable!r} is not drawn before it; "
+                "not used"
+            )
+            continue
+        factor = level_factor(made, time, parent)
+        for row, level in enumerate(made.variables[parent].levels):
+            allowed = selector.systems.get(level, code_set.systems)
+            for j, code in enumerate(code_set.codes):
+                if code_set.system_of(code) not in allowed:
+                    factor.weights[row, j] = -np.inf
+
+
+def _mask(made: Draft, terms: tuple[Term, ...]) -> bool:
+    """Mask one combination; False when a term is unknown or the kind is not supported."""
+    found = []
+    for term in terms:
+        code_set = made.code_set(term.variable)
+        if code_set >= 0:
+            codes = made.code_lists[code_set].codes
+            if term.value not in codes:
+                return False
+            found.append((made.times[term.variable], code_set, -1, [codes.index(str(term.value))]))
+            continue
+        variable = made.variable(term.variable)
+        levels = levels_of(made.variables[variable], term.value) if variable >= 0 else []
+        if not levels:
+            return False
+        found.append((made.times[term.variable], -1, variable, levels))
+    found.sort(key=lambda side: (side[0], side[1] < 0))
+    time, code_set, _, columns = found[-1]
+    node = made.node_at(time)
+    earlier_codes = [side for side in found[:-1] if side[1] >= 0]
+    earlier_levels = [side for side in found[:-1] if side[1] < 0]
+    if earlier_codes and (earlier_levels or len(earlier_codes) > 1):
+        return False
+    if earlier_codes:
+        _, other, _, rows = earlier_codes[0]
+        if isinstance(node, SlotNode) and other == code_set:
+            node.pairs[rows[0], columns[0]] = node.pairs[columns[0], rows[0]] = -np.inf
+        else:
+            first = made.node_at(earlier_codes[0][0])
+            assert isinstance(first, SlotNode)
+            code_factor(made, time).weights[first.first_code + rows[0], columns] = -np.inf
+        return True
+    if not earlier_levels:
+        node.base[columns] = -np.inf
+        if isinstance(node, SlotNode) and node.base_main is not None:
+            node.base_main[columns] = -np.inf
+        return True
+    if len(earlier_levels) == 1:
+        _, _, variable, rows = earlier_levels[0]
+        factor = level_factor(made, time, variable)
+        factor.weights[np.ix_(rows, columns)] = -np.inf
+        return True
+    parents = tuple(identity_parent(made, side[2]) for side in earlier_levels)
+    factor = make_factor(made, time, parents, " x ".join(str(t) for t in terms))
+    shape = tuple(p.n_groups for p in parents)
+    grid = np.ix_(*(side[3] for side in earlier_levels))
+    rows = np.ravel_multi_index(np.broadcast_arrays(*grid), shape).ravel().tolist()
+    factor.weights[np.ix_(rows, columns)] = -np.inf
+    node.factors.append(factor)
+    return True
+
+
+def _check_room(made: Draft) -> None:
+    """A prevalence or level share may not be above the share of units that may have it."""
+    n = made.profile.n_units
+    for node in made.nodes:
+        share = node.share
+        for factor in node.factors:
+            if len(factor.parents) != 1:
+                continue
+            room = np.where(np.isneginf(factor.weights), 0.0, factor.share[:, None]).sum(0)
+            over = np.flatnonzero(share[: len(room)] > room + 1.0 / n + 1e-9)
+            for k in over:
+                if isinstance(node, SlotNode) and k == node.n_codes:
+                    continue
+                raise InfeasibleError(
+                    f"{_column_name(made, node, int(k))} is published for {share[k]:.4g} of the "
+                    f"units, but {factor.name} leaves only {room[k]:.4g} that may have it; "
+                    "correct the profile or switch off the rule"
+                )
+
+
+def _column_name(made: Draft, node: LevelNode | SlotNode, column: int) -> str:
+    if isinstance(node, SlotNode):
+        listed = made.code_lists[node.code_set]
+        return f"{listed.name}={listed.codes[column]}"
+    variable = made.variables[node.variable]
+    return f"{variable.name}={variable.levels[column]}"

@@ -1,0 +1,234 @@
+"""Published cross-tables as targets of the node that is drawn last among their axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llmsyn.network.draft import Draft
+from llmsyn.network.factors import (
+    Side,
+    code_factor,
+    find_side,
+    group_sums,
+    make_factor,
+)
+from llmsyn.network.model import Factor, FloatArray, LevelNode, Parent, SlotNode
+from llmsyn.network.reconcile import fit_table, tolerance
+from llmsyn.profile.tables import Table
+
+
+def lay_tables(made: Draft, tables: tuple[Table, ...]) -> None:
+    """Turn every table into targets; what cannot be used is noted in the ledger."""
+    for table in tables:
+        sides = [find_side(made, axis) for axis in table.axes]
+        found = [s for s in sides if s is not None]
+        if len(found) < len(sides) or not _lay(made, table, found):
+            made.ledger.notes.append(f"table {table.name}: cannot be used by the network; left out")
+
+
+def _lay(made: Draft, table: Table, sides: list[Side]) -> bool:
+    shares = table.counts / made.profile.n_units
+    code_sides = [s for s in sides if s.code_set >= 0]
+    if len(sides) == 2 and len(code_sides) == 2:
+        _lay_pairs(made, table, shares, sides)
+        return True
+    last = max(range(len(sides)), key=lambda i: (sides[i].time, sides[i].code_set >= 0))
+    child = sides[last]
+    parents = [s for i, s in enumerate(sides) if i != last]
+    if any(p.time == child.time for p in parents):
+        return False  # a list against its own main code follows from the main slot
+    shares = np.moveaxis(shares, last, -1)
+    if any(p.code_set >= 0 for p in parents):
+        if len(parents) > 1:
+            return False
+        _lay_codes_on_level(made, table, shares, parents[0], child)
+        return True
+    _lay_levels(made, table, shares, parents, child)
+    return True
+
+
+def _with_rest(shares: FloatArray, sides: list[Side]) -> FloatArray:
+    """Pad the axes of levels that no label covers with unknown cells."""
+    pad = [(0, int(s.has_rest)) for s in sides]
+    return np.pad(shares, pad, constant_values=np.nan)
+
+
+def _lay_levels(
+    made: Draft, table: Table, shares: FloatArray, parents: list[Side], child: Side
+) -> None:
+    time = child.time
+    node = made.node_at(time)
+    sides = [*parents, child]
+    padded = _with_rest(shares, sides).reshape(-1, shares.shape[-1] + int(child.has_rest))
+    rows = np.ones(1)
+    for p in parents:
+        rows = np.multiply.outer(rows, group_sums(made.shares[p.variable], p)).ravel()
+    if len(parents) > 1:  # the joint share of the parents is what the table itself says
+        known = padded.sum(1)
+        rows = np.where(np.isnan(known), rows, known)
+        rows = rows / rows.sum()
+    factor = make_factor(
+        made, time, tuple(Parent(p.variable, p.groups, p.n_groups) for p in parents), table.name
+    )
+    factor.share = rows
+    is_main = isinstance(node, SlotNode) and child.code_set < 0
+    if isinstance(node, LevelNode):
+        columns = group_sums(made.shares[child.variable], child)
+        fitted = fit_table(padded, rows, columns, np.outer(rows, columns))
+        _note_moves(made, table, padded, fitted)
+        within = made.shares[child.variable] / np.where(columns > 0, columns, 1.0)[child.groups]
+        factor.target = fitted[:, child.groups] * within
+        factor.hard = ~np.isnan(padded)[:, child.groups]
+    elif is_main:
+        margin = made.shares[child.variable]
+        columns = group_sums(margin, child)
+        fitted = fit_table(padded, rows, columns, np.outer(rows, columns))
+        _note_moves(made, table, padded, fitted)
+        width = factor.weights.shape[1]
+        levels = child.groups[:width]
+        factor.target = np.where(levels < child.n_labels, fitted[:, np.minimum(levels, child.n_labels - 1)], np.nan)
+        factor.hard = ~np.isnan(factor.target)
+    else:
+        assert isinstance(node, SlotNode)
+        prevalence = node.share[child.groups]
+        fitted = fit_table(padded.T, prevalence, None, np.outer(prevalence, rows)).T
+        fitted = np.minimum(fitted, rows[:, None])
+        _note_moves(made, table, padded, fitted)
+        factor.target[:, child.groups] = fitted
+        factor.hard[:, child.groups] = ~np.isnan(padded)
+    _mask_zeros(made, table, factor, padded, child)
+    if is_main and isinstance(node, SlotNode):
+        node.main_factors.append(factor)
+    else:
+        node.factors.append(factor)
+
+
+def _mask_zeros(
+    made: Draft, table: Table, factor: Factor, padded: FloatArray, child: Side
+) -> None:
+    """A published count of exactly zero is a mask, where zeros are exact."""
+    if table.half_width > 0 or table.sigma > 0:
+        return
+    zero = padded == 0
+    if child.code_set >= 0:
+        factor.weights[:, child.groups] = np.where(zero, -np.inf, factor.weights[:, child.groups])
+        return
+    width = factor.weights.shape[1]
+    levels = child.groups[:width]
+    inside = levels < zero.shape[1]
+    factor.weights[:, inside] = np.where(zero[:, levels[inside]], -np.inf, 0.0)
+
+
+def _lay_codes_on_level(
+    made: Draft, table: Table, shares: FloatArray, parent: Side, child: Side
+) -> None:
+    """Codes drawn before a level variable: rows are codes."""
+    slots = made.slots(parent.code_set)
+    padded = _with_rest(shares, [parent, child])
+    rows = slots.share[parent.groups]
+    columns = group_sums(made.shares[child.variable], child)
+    fitted = fit_table(padded, rows, None, np.outer(rows, columns))
+    fitted = np.minimum(fitted, columns)
+    _note_moves(made, table, padded, fitted)
+    within = made.shares[child.variable] / np.where(columns > 0, columns, 1.0)[child.groups]
+    factor = code_factor(made, child.time)
+    stacked = slots.first_code + parent.groups
+    if isinstance(made.node_at(child.time), SlotNode):
+        made.ledger.notes.append(f"table {table.name}: cannot be used by the network; left out")
+        return
+    factor.target[stacked] = fitted[:, child.groups] * within
+    factor.hard[stacked] = ~np.isnan(padded)[:, child.groups]
+    if table.half_width == 0 and table.sigma == 0:
+        zero = (padded == 0)[:, child.groups]
+        factor.weights[stacked] = np.where(zero, -np.inf, factor.weights[stacked])
+
+
+def _lay_pairs(made: Draft, table: Table, shares: FloatArray, sides: list[Side]) -> None:
+    """Pairs of codes, within one list or between two."""
+    a, b = sides
+    if a.time > b.time:
+        a, b, shares = b, a, shares.T
+    first, second = made.slots(a.code_set), made.slots(b.code_set)
+    p, q = first.share[a.groups][:, None], second.share[b.groups][None, :]
+    capped = np.clip(shares, np.maximum(p + q - 1, 0.0), np.minimum(p, q))
+    _note_moves(made, table, shares, capped)
+    hard = ~np.isnan(capped)
+    exact_zero = (capped == 0) & (table.half_width == 0) & (table.sigma == 0)
+    aims = capped
+    if table.absent == "suppressed":
+        bound = max(made.profile.disclosure.threshold - 1, 1) / made.profile.n_units
+        aims = np.where(hard, capped, np.minimum(_independent(made, a, b), bound / 2))
+    if first is second:
+        np.fill_diagonal(aims, np.nan)
+        if table.absent == "suppressed":
+            aims = _meet_total(made, first, aims, hard, bound)
+        grid = np.ix_(a.groups, b.groups)
+        first.pair_target[grid] = aims
+        first.pair_hard[grid] = hard
+        first.pairs[grid] = np.where(exact_zero, -np.inf, first.pairs[grid])
+        return
+    factor = code_factor(made, b.time)
+    grid = np.ix_(first.first_code + a.groups, b.groups)
+    factor.target[grid] = aims
+    factor.hard[grid] = hard
+    factor.weights[grid] = np.where(exact_zero, -np.inf, factor.weights[grid])
+
+
+def _independent(made: Draft, a: Side, b: Side) -> FloatArray:
+    """Shares of pairs if codes were independent within each level of the selector."""
+    first, second = made.slots(a.code_set), made.slots(b.code_set)
+    p, q = first.share[a.groups], second.share[b.groups]
+    selected = made.profile.code_sets[a.code_set].selector
+    variable = -1 if selected is None else made.variable(selected.variable)
+    if variable < 0:
+        return np.outer(p, q)
+    rooms = [room(made, slots, variable) for slots in (first, second)]
+    level = made.shares[variable]
+    total = np.zeros((len(p), len(q)))
+    eligible = [r.T @ level for r in rooms]
+    for k, share in enumerate(level):
+        pk = p * rooms[0][k, a.groups] / np.maximum(eligible[0][a.groups], 1e-12)
+        qk = q * rooms[1][k, b.groups] / np.maximum(eligible[1][b.groups], 1e-12)
+        total += share * np.outer(pk, qk)
+    return total
+
+
+def room(made: Draft, slots: SlotNode, variable: int) -> FloatArray:
+    """(n_levels, n_codes) 1 where the level of a selector allows the code."""
+    n_levels = len(made.variables[variable].levels)
+    for factor in slots.factors:
+        parents = factor.parents
+        if len(parents) == 1 and parents[0].variable == variable and parents[0].n_groups == n_levels:
+            return np.asarray(~np.isneginf(factor.weights[:, : slots.n_codes]), dtype=float)
+    return np.ones((n_levels, slots.n_codes))
+
+
+def _meet_total(
+    made: Draft, slots: SlotNode, aims: FloatArray, hard: FloatArray, bound: float
+) -> FloatArray:
+    """Scale the suppressed pairs to what the published ones leave of E[K (K - 1)]."""
+    if slots.unlisted_repeats:
+        return aims
+    histogram = made.shares[slots.count_variable]
+    k = np.arange(len(histogram))
+    left = float(histogram @ (k * (k - 1))) - float(np.nansum(np.where(hard, aims, 0.0)))
+    unknown = ~hard & ~np.isnan(aims)
+    total = float(aims[unknown].sum())
+    if total <= 0 or left <= 0:
+        return aims
+    scaled = np.minimum(aims * (left / total), bound)
+    return np.where(unknown, scaled, aims)
+
+
+def _note_moves(made: Draft, table: Table, published: FloatArray, used: FloatArray) -> None:
+    """Name the cells that had to move by more than their interval."""
+    n = made.profile.n_units
+    slack = tolerance(table.half_width, table.sigma, n) + 0.01 * np.nan_to_num(published)
+    with np.errstate(invalid="ignore"):
+        moved = np.argwhere(np.abs(used - published) > slack)
+    for cell in moved[:20]:
+        where = tuple(int(i) for i in cell)
+        name = f"{table.name} {where}"
+        made.ledger.bent(name, float(published[where]) * n, float(used[where]) * n)
+    if len(moved) > 20:
+        made.ledger.notes.append(f"table {table.name}: {len(moved) - 20} more such cells")
