@@ -285,3 +285,37 @@ def fill_slots(
                     sum_links[events[i, e], k] += later[k]
         n_events[i] = count
     return short
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def list_rows(
+    events: Any,  # (n, capacity) int16
+    first: Any,  # (n,) int32, where the list starts in a unit's events
+    last: Any,  # (n,) int32, where it ends
+    unlisted: Any,  # (n,) int32, unlisted codes
+    main: Any,  # (n,) int16, column of the main code (n_codes: unlisted), -1 none
+    first_code: int,
+    n_codes: int,
+    unit: Any,  # (n_rows,) int32, filled
+    code: Any,  # (n_rows,) int16, filled; n_codes stands for unlisted
+    position: Any,  # (n_rows,) int16, filled; 0 is the main code
+) -> int:
+    """Lay the lists of all units under each other; return the number of rows."""
+    row = 0
+    for i in range(first.shape[0]):
+        place = 0 if main[i] >= 0 else 1
+        left = unlisted[i]
+        if main[i] == n_codes and left > 0:
+            unit[row], code[row], position[row] = i, n_codes, place
+            row += 1
+            place += 1
+            left -= 1
+        for e in range(first[i], last[i]):
+            unit[row], code[row], position[row] = i, events[i, e] - first_code, place
+            row += 1
+            place += 1
+        for _ in range(left):
+            unit[row], code[row], position[row] = i, n_codes, place
+            row += 1
+            place += 1
+    return row

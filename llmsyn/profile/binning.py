@@ -83,6 +83,8 @@ def bins_from_mean_sd(
         raise ValueError(f"mean {mean:g} does not lie between low {low:g} and high {high:g}")
     core = max(low, mean - _CORE * sd), min(high, mean + _CORE * sd)
     middle = _round_numbers(*core, decimals)
+    if len(middle) < 2:
+        raise ValueError(f"sd {sd:g} is too small for values with {decimals} decimals")
     step = middle[1] - middle[0]
     # Beyond, bins double in width: the tails are thin and go on for long.
     tail = step * (2.0 ** np.arange(1, 40) - 1)

@@ -73,6 +73,14 @@ class Source:
         """Place of the last number of an array."""
         return self.rows[name].last if name in self.rows else self.key(name)
 
+    def label(self, name: str, axis: int, j: int) -> Place:
+        """Place of the first cell of a table that carries label ``j`` of an axis."""
+        if name not in self.rows:
+            return self.key(name)
+        lines = self.rows[name].rows.take(j, axis=axis)
+        row = int(lines[lines > 0].min(initial=np.iinfo(np.int64).max)) if lines.any() else 0
+        return Place(self.rows[name].file, row) if row else self.key(name)
+
     def key(self, name: str, *tail: str) -> Place:
         """Key path of a variable, table or rule, with further parts."""
         plain = name if name.startswith(("#", "!")) else name.partition(".")[0]

@@ -1,0 +1,162 @@
+"""One chunk of units: drawn, laid out as Arrow tables, written as Parquet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llmsyn.errors import InfeasibleError
+from llmsyn.generation.quotas import quota_uniforms
+from llmsyn.network.drawing import Drawn, LevelProgram, Program, chunk_generator, run
+from llmsyn.network.model import LevelVariable, Network
+from llmsyn.profile.variables import UNLISTED
+from llmsyn.store import atomic, sha256_file
+
+CHUNK = 50_000
+"""Units per part.  Part of what a seed means: never depends on the number of workers."""
+
+UNIT_TABLE = {"patient": "patients", "stay": "stays"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every chunk of a run has in common."""
+
+    folder: str
+    n: int
+    seed: int
+    quotas: bool
+
+
+def file_names(network: Network, chunk: int) -> dict[str, str]:
+    """Table name -> file of that chunk, relative to the cohort folder."""
+    tables = [UNIT_TABLE[network.unit], *(c.name for c in network.code_lists)]
+    return {name: f"{name}/part-{chunk:05d}.parquet" for name in tables}
+
+
+def draw(program: Program, job: Job, chunk: int) -> dict[str, pa.Table]:
+    """The tables of one chunk; a pure function of its arguments.
+
+    Raises
+    ------
+    InfeasibleError : more than one slot in a thousand had no code that could fill it.
+    """
+    start = chunk * CHUNK
+    n = min(CHUNK, job.n - start)
+    random = chunk_generator(job.seed, chunk)
+    fixed = {}
+    if job.quotas:
+        fixed = {
+            step.node.variable: quota_uniforms(
+                step.node.variable, start, n, job.n, job.seed, random
+            )
+            for step in program.steps
+            if isinstance(step, LevelProgram)
+        }
+    drawn = run(program, n, random, fixed=fixed)
+    n_slots = int(drawn.starts[-1].sum()) + n
+    if drawn.short > max(3, n_slots // 1000):
+        raise InfeasibleError(
+            f"{drawn.short:,} of {n_slots:,} draws had nothing left that the rules allow; the "
+            "profile asks for more codes per unit than its rules leave"
+        )
+    return _tables(program.network, drawn, start, random)
+
+
+def write_chunk(program: Program, job: Job, chunk: int) -> dict[str, dict[str, Any]]:
+    """Draw one chunk and write its parts, each whole or absent.
+
+    Returns
+    -------
+    File name -> rows and sha256.
+    """
+    written = {}
+    names = file_names(program.network, chunk)
+    for name, table in draw(program, job, chunk).items():
+        path = Path(job.folder) / names[name]
+        with atomic(path) as temporary:
+            pq.write_table(
+                table,
+                temporary,
+                compression="snappy",
+                use_dictionary=[c.name for c in table.schema if pa.types.is_dictionary(c.type)],
+                write_statistics=False,
+                store_schema=True,
+            )
+        written[names[name]] = {"rows": table.num_rows, "sha256": sha256_file(path)}
+    return written
+
+
+def _tables(
+    network: Network, drawn: Drawn, start: int, random: np.random.Generator
+) -> dict[str, pa.Table]:
+    n = drawn.levels.shape[1]
+    ids = np.arange(start + 1, start + n + 1, dtype=np.int64)
+    columns: dict[str, pa.Array] = {"patient_id": pa.array(ids)}
+    if network.unit == "stay":
+        columns["stay_id"] = pa.array(ids)
+    for variable, levels in zip(network.variables, drawn.levels, strict=True):
+        if variable.kind in ("categorical", "numeric"):
+            columns[variable.name] = column(variable, levels, random)
+    tables = {UNIT_TABLE[network.unit]: pa.table(columns)}
+    for k, listed in enumerate(network.code_lists):
+        tables[listed.name] = _code_table(network, drawn, k, ids)
+    return tables
+
+
+def column(
+    variable: LevelVariable, levels: np.ndarray[Any, Any], random: np.random.Generator
+) -> pa.Array:
+    """Values of a level variable: dictionary-encoded text, or numbers uniform in their bin.
+
+    Numbers lie on the grid of ``decimals``; whole numbers are int32, others float64; null
+    means missing.
+    """
+    if variable.edges is None:
+        return pa.DictionaryArray.from_arrays(
+            pa.array(levels, pa.int16()), pa.array(variable.levels, pa.string())
+        )
+    edges = variable.edges
+    missing = levels >= len(edges) - 1
+    bins = np.minimum(levels, len(edges) - 2)
+    values = edges[bins] + random.random(len(levels)) * (edges[bins + 1] - edges[bins])
+    grid = 10.0**variable.decimals
+    # The small term keeps an edge such as 0.3 on its own side of the grid.
+    values = np.maximum(np.floor(values * grid + 1e-9) / grid, edges[bins])
+    if variable.decimals == 0:
+        return pa.array(values.astype(np.int32), pa.int32(), mask=missing if missing.any() else None)
+    values = np.round(values, variable.decimals)
+    return pa.array(values, pa.float64(), mask=missing if missing.any() else None)
+
+
+def _code_table(network: Network, drawn: Drawn, k: int, ids: np.ndarray[Any, Any]) -> pa.Table:
+    from llmsyn.network.kernel import list_rows
+
+    listed = network.code_lists[k]
+    first, last, unlisted = drawn.starts[k], drawn.starts[k + 1], drawn.unlisted[k]
+    n_codes = len(listed.codes)
+    first_code = sum(len(c.codes) for c in network.code_lists[:k])
+    main = np.full(len(ids), -1, np.int16)
+    for variable, levels in zip(network.variables, drawn.levels, strict=True):
+        if variable.name == f"{listed.name}.main":
+            main = np.where(levels <= n_codes, levels, -1).astype(np.int16)
+    n_rows = int((last - first).sum() + unlisted.sum())
+    unit = np.empty(n_rows, np.int32)
+    code = np.empty(n_rows, np.int16)
+    position = np.empty(n_rows, np.int16)
+    list_rows(
+        drawn.events, first, last, unlisted, main, first_code, n_codes, unit, code, position
+    )
+    patient = pa.array(ids[unit])
+    columns = {"patient_id": patient}
+    if network.unit == "stay":
+        columns["stay_id"] = patient
+    names = pa.array([*listed.codes, UNLISTED], pa.string())
+    columns["code"] = pa.DictionaryArray.from_arrays(pa.array(code), names)
+    columns["position"] = pa.array(position)
+    return pa.table(columns)

@@ -1,0 +1,245 @@
+"""Generate: profile -> network -> chunks -> manifest."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from llmsyn.errors import InputError
+from llmsyn.generation.card import data_card
+from llmsyn.generation.chunks import CHUNK, UNIT_TABLE, Job, write_chunk
+from llmsyn.generation.folder import MANIFEST, claimed, finished_chunks, mark_done
+from llmsyn.knowledge.associations import PARTS, associations
+from llmsyn.knowledge.loading import load_base, log_odds
+from llmsyn.knowledge.rules import impossibles
+from llmsyn.network.calibration import Settings
+from llmsyn.network.compiling import (
+    Compiled,
+    TableChoice,
+    cache_folder,
+    compile_network,
+    fingerprint,
+)
+from llmsyn.network.drawing import Program, compile_program
+from llmsyn.network.saving import load_network, save_network
+from llmsyn.profile.reading import find_profile, read_profile
+from llmsyn.profile.types import Profile
+from llmsyn.profile.writing import write_profile
+from llmsyn.store import sha256_folder, write_json, write_text
+
+MANIFEST_SCHEMA = 1
+SEED_LIMIT = 2**63
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run made: the folder, its manifest, and times in seconds."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    compile_seconds: float
+    draw_seconds: float
+    resumed_chunks: int
+
+
+def generate(
+    profile: str | Path | Profile,
+    n: int,
+    *,
+    seed: int,
+    out: str | Path,
+    tables: TableChoice = "all",
+    knowledge: Sequence[str | Path] = (),
+    with_shipped: bool = True,
+    parts: Sequence[str] = PARTS,
+    scale: float = 1.0,
+    icd10_sex_edit: bool = True,
+    quotas: bool = False,
+    workers: int = 1,
+    force: bool = False,
+    cache: bool = True,
+    progress: Progress | None = None,
+) -> Result:
+    """Draw ``n`` synthetic units of a profile into a folder.
+
+    Parameters
+    ----------
+    profile : a shipped profile's name, a profile folder, or a profile.
+    n : number of units (patients, or stays where the profile counts stays).
+    seed : 0 to 2**63 - 1; the same seed gives the same files on any number of workers.
+    tables : which published cross-tables to meet.
+    knowledge : overlay folders, laid over the shipped base.
+    with_shipped : whether the shipped knowledge base is used.
+    parts : which parts of the knowledge to use (none of them: margins and rules only).
+    scale : multiplies every log odds ratio of the knowledge base.
+    icd10_sex_edit : whether sex edits hold for ICD-10 codes too.
+    quotas : whole-number margins (see :mod:`llmsyn.generation.quotas`).
+    workers : processes that draw and write.
+    force : replace an existing cohort.
+    cache : keep and reuse calibrated networks.
+    progress : called with (stage, done, total).
+
+    Returns
+    -------
+    Result : the folder holds a data card, the manifest and Parquet parts.
+
+    Raises
+    ------
+    InputError, OutputError, InfeasibleError : see :mod:`llmsyn.errors`.
+    """
+    _check_numbers(n, seed, workers)
+    told = progress or (lambda stage, done, total: None)
+    given = profile if isinstance(profile, Profile) else read_profile(find_profile(str(profile)))
+    out = Path(out)
+    run = {
+        "profile": fingerprint(given),
+        "n": n,
+        "seed": seed,
+        "tables": tables,
+        "knowledge": [str(k) for k in knowledge],
+        "with_shipped": with_shipped,
+        "parts": sorted(parts),
+        "scale": scale,
+        "icd10_sex_edit": icd10_sex_edit,
+        "quotas": quotas,
+        "llmsyn": version("llmsyn"),
+    }
+    with claimed(out, run, force=force):
+        begun = time.perf_counter()
+        base = load_base([Path(k) for k in knowledge], with_shipped=with_shipped)
+        compiled = compile_network(
+            given,
+            associations(given, base, parts=parts),
+            impossibles(given, base, icd10_sex_edit=icd10_sex_edit),
+            log_odds=lambda a: a.weight * log_odds(a.effect, base.classes, scale),
+            tables=tables,
+            settings=Settings(),
+            cache=cache_folder() if cache else None,
+            progress=lambda done, total: told("calibrate", done, total),
+        )
+        compiled_at = time.perf_counter()
+        files, resumed = _draw_all(compiled, Job(str(out), n, seed, quotas), workers, told)
+        drawn_at = time.perf_counter()
+        if not (out / "profile").exists():
+            write_profile(given, out / "profile")
+        manifest = _manifest(given, compiled, run, files, sha256_folder(out / "profile"))
+        write_text(out / "DATA_CARD.md", data_card(given, manifest))
+        write_json(
+            out / "run.json",
+            {
+                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "compile_seconds": round(compiled_at - begun, 3),
+                "draw_seconds": round(drawn_at - compiled_at, 3),
+                "network_from_cache": compiled.from_cache,
+                "workers": workers,
+                "resumed_chunks": resumed,
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+            },
+        )
+        write_json(out / MANIFEST, manifest)
+    return Result(out, manifest, compiled_at - begun, drawn_at - compiled_at, resumed)
+
+
+def _check_numbers(n: int, seed: int, workers: int) -> None:
+    if n < 1:
+        raise InputError(f"-n {n} is not a number of units; give 1 or more")
+    if not 0 <= seed < SEED_LIMIT:
+        raise InputError(f"seed {seed} is out of range; give a whole number from 0 to 2**63 - 1")
+    if workers < 1:
+        raise InputError(f"--workers {workers} is not a number of processes; give 1 or more")
+
+
+def _draw_all(
+    compiled: Compiled, job: Job, workers: int, told: Progress
+) -> tuple[dict[str, dict[str, Any]], int]:
+    folder = Path(job.folder)
+    n_chunks = -(-job.n // CHUNK)
+    done = finished_chunks(folder)
+    resumed = len(done)
+    units = min(resumed * CHUNK, job.n)
+    told("draw", units, job.n)
+    todo = [k for k in range(n_chunks) if k not in done]
+    for chunk, files in _drawn(compiled, job, todo, workers):
+        mark_done(folder, chunk, files)
+        done[chunk] = files
+        units += min(CHUNK, job.n - chunk * CHUNK)
+        told("draw", min(units, job.n), job.n)
+    return {name: files[name] for files in done.values() for name in files}, resumed
+
+
+def _drawn(
+    compiled: Compiled, job: Job, todo: list[int], workers: int
+) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
+    if workers == 1 or len(todo) < 2:
+        program = compile_program(compiled.network)
+        for chunk in todo:
+            yield chunk, write_chunk(program, job, chunk)
+        return
+    from joblib import Parallel, delayed
+
+    network = Path(job.folder) / ".network.npz"
+    save_network(compiled.network, network)
+    try:
+        pool = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
+        yield from pool(delayed(_in_worker)(str(network), compiled.key, job, k) for k in todo)
+    finally:
+        network.unlink(missing_ok=True)
+
+
+_programs: dict[str, Program] = {}
+
+
+def _in_worker(
+    network: str, key: str, job: Job, chunk: int
+) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Write one chunk in a worker process, which keeps the program of its last network."""
+    if key not in _programs:
+        _programs.clear()
+        _programs[key] = compile_program(load_network(Path(network)))
+    return chunk, write_chunk(_programs[key], job, chunk)
+
+
+def _manifest(
+    profile: Profile,
+    compiled: Compiled,
+    run: dict[str, Any],
+    files: dict[str, dict[str, Any]],
+    profile_sha256: str,
+) -> dict[str, Any]:
+    """Everything that says what this cohort is; equal for equal content."""
+    checked = compiled.verification
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "origin": "synthetic",
+        "method": "network",
+        "unit": profile.unit,
+        "n": run["n"],
+        "seed": run["seed"],
+        "unit_table": UNIT_TABLE[profile.unit],
+        "code_sets": [c.name for c in compiled.network.code_lists],
+        "parts": [{"file": name, **files[name]} for name in sorted(files)],
+        "profile": {"name": profile.name, "title": profile.title, "sha256": profile_sha256},
+        "settings": {k: v for k, v in run.items() if k not in ("profile", "n", "seed", "llmsyn")},
+        "network": {
+            "key": compiled.key,
+            "tables": [t.name for t in compiled.tables],
+            "notes": list(compiled.network.notes),
+            "unmet": sorted(compiled.unmet),
+            "verified_cells": checked.n_cells,
+            "largest_bias": round(checked.largest_bias, 6),
+            "misses": [vars(m) for m in checked.misses[:100]],
+        },
+        "versions": {
+            name: version(name) for name in ("llmsyn", "numpy", "numba", "pyarrow", "scipy")
+        },
+    }
+
+

@@ -1,0 +1,176 @@
+"""From a profile and knowledge to a calibrated network, with a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from llmsyn.errors import InputError
+from llmsyn.knowledge.types import Association, Impossible
+from llmsyn.network.beliefs import lay_associations
+from llmsyn.network.calibration import Settings, calibrate
+from llmsyn.network.draft import draft
+from llmsyn.network.masks import cut_points, lay_masks
+from llmsyn.network.model import Network
+from llmsyn.network.saving import load_network, save_network
+from llmsyn.network.tables import lay_tables
+from llmsyn.network.verification import Verification, verify
+from llmsyn.profile.tables import Table
+from llmsyn.profile.types import Profile
+
+log = logging.getLogger(__name__)
+
+TableChoice = Literal["none", "outcome", "pairs", "all"]
+
+CODE_VERSION = 1
+"""Raised when the meaning of weights changes, so that cached networks are not reused."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A calibrated network with the tables it was given and how well it meets them."""
+
+    network: Network
+    verification: Verification
+    tables: tuple[Table, ...]
+    unmet: frozenset[str]
+    key: str
+    from_cache: bool
+
+
+def compile_network(
+    profile: Profile,
+    associations: Sequence[Association] = (),
+    impossibles: Sequence[Impossible] = (),
+    *,
+    log_odds: Callable[[Association], float] = lambda a: a.weight * float(a.effect),
+    tables: TableChoice = "all",
+    settings: Settings = Settings(),
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Compiled:
+    """Lay out, constrain, inform and calibrate the network of a profile.
+
+    Parameters
+    ----------
+    associations, impossibles : what the knowledge base says in the profile's terms.
+    log_odds : marginal log odds ratio of an association, its weight included.
+    tables : which published cross-tables to use (see :func:`choose_tables`).
+    cache : folder of calibrated networks; None calibrates anew.
+
+    Raises
+    ------
+    InfeasibleError : a published number is above what a rule leaves.
+    """
+    chosen = choose_tables(profile, tables)
+    key = fingerprint(
+        CODE_VERSION,
+        replace(profile, tables=chosen, name="", title=""),
+        [(a, log_odds(a)) for a in associations if a.effect != "excludes"],
+        [a for a in associations if a.effect == "excludes"],
+        list(impossibles),
+        replace(settings, threads=0),
+    )
+    rules = [
+        *impossibles,
+        *(Impossible((*a.given, a.then), "excluded", a.provenance)
+          for a in associations if a.effect == "excludes"),
+    ]  # fmt: skip
+    made = draft(profile, cut_points(rules, profile))
+    lay_masks(made, rules)
+    lay_tables(made, chosen)
+    lay_associations(made, [a for a in associations if a.effect != "excludes"], log_odds)
+    network = Network(
+        profile.unit, tuple(made.variables), tuple(made.code_lists), made.nodes,
+        tuple(made.ledger.notes),
+    )  # fmt: skip
+    path = None if cache is None else cache / f"{key}.npz"
+    cached = _load(path)
+    if cached is not None:
+        network = cached
+    else:
+        calibrate(network, settings, progress=progress)
+        if path is not None:
+            save_network(network, path)
+    found = verify(network, settings)
+    for miss in found.misses[:5]:
+        log.warning("%s: published share %.5f, drawn %.5f", miss.cell, miss.target, miss.estimate)
+    return Compiled(network, found, chosen, frozenset(made.ledger.unmet), key, cached is not None)
+
+
+def _load(path: Path | None) -> Network | None:
+    if path is None or not path.exists():
+        return None
+    try:
+        return load_network(path)
+    except InputError as error:
+        log.warning("%s; calibrating anew", error)
+        return None
+
+
+def cache_folder() -> Path:
+    """Where calibrated networks are kept: ``LLMSYN_CACHE``, else the user's cache folder."""
+    if folder := os.environ.get("LLMSYN_CACHE"):
+        return Path(folder) / "networks"
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "llmsyn" / "networks"
+
+
+def choose_tables(profile: Profile, choice: TableChoice) -> tuple[Table, ...]:
+    """The published tables that a run uses.
+
+    ``none``: margins only.  ``outcome``: tables with an outcome, an age, a sex or a selector
+    among their axes, and no more than one code set.  ``pairs``: those, and tables of two
+    code sets or of two level variables.  ``all``: every table.
+    """
+    if choice == "all":
+        return profile.tables
+    if choice == "none":
+        return ()
+    key = {v.name for v in profile.variables if v.role == "outcome" or v.concept in ("age", "sex")}
+    key |= {s.selector.variable for s in profile.code_sets if s.selector}
+    sets = {s.name for s in profile.code_sets}
+
+    def wanted(table: Table) -> bool:
+        names = [axis.variable for axis in table.axes]
+        n_sets = sum(name in sets for name in names)
+        if n_sets <= 1 and key.intersection(names):
+            return True
+        return choice == "pairs" and n_sets in (0, 2)
+
+    return tuple(t for t in profile.tables if wanted(t))
+
+
+def fingerprint(*values: Any) -> str:
+    """SHA-256 over nested dataclasses, arrays, mappings and plain values (32 hex digits)."""
+    digest = hashlib.sha256()
+    _feed(digest.update, values)
+    return digest.hexdigest()[:32]
+
+
+def _feed(update: Callable[[bytes], None], value: Any) -> None:
+    if isinstance(value, np.ndarray):
+        update(f"array{value.dtype}{value.shape}".encode())
+        update(np.ascontiguousarray(value).tobytes())
+    elif is_dataclass(value) and not isinstance(value, type):
+        update(type(value).__name__.encode())
+        for field in fields(value):
+            update(field.name.encode())
+            _feed(update, getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for k in sorted(value):
+            _feed(update, k)
+            _feed(update, value[k])
+    elif isinstance(value, (list, tuple)):
+        update(f"[{len(value)}".encode())
+        for item in value:
+            _feed(update, item)
+    else:
+        update(f"{type(value).__name__}:{value!r};".encode())
