@@ -25,7 +25,9 @@ Written by `make docs` from the `--help` texts; don't edit by hand.
 def contexts(command: click.Command, parent: click.Context | None) -> Iterator[click.Context]:
     """The command, then its subcommands, depth first."""
     name = "llmsyn" if parent is None else command.name
-    context = click.Context(command, parent, info_name=name, terminal_width=WIDTH)
+    context = click.Context(
+        command, parent, info_name=name, terminal_width=WIDTH, **command.context_settings
+    )
     yield context
     if isinstance(command, click.Group):
         for child in command.list_commands(context):

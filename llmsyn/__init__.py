@@ -5,8 +5,8 @@ that meets every published number is compiled from it, patients are drawn, and w
 drawn is measured back and checked against the profile.
 
 >>> import llmsyn
->>> llmsyn.generate.__module__
-'llmsyn.generation'
+>>> llmsyn.generate.__name__
+'generate'
 
 The exports are loaded on first use, so that importing the package stays fast.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llmsyn.generation import generate
     from llmsyn.measurement import measure
     from llmsyn.profile.findings import check_profile
-    from llmsyn.profile.reading import read_profile
+    from llmsyn.profile.reading import find_profile, read_profile
     from llmsyn.profile.types import Profile
     from llmsyn.profile.writing import write_profile
 
@@ -31,6 +31,7 @@ __all__ = [
     "Profile",
     "check",
     "check_profile",
+    "find_profile",
     "generate",
     "measure",
     "read_profile",
@@ -41,6 +42,7 @@ _HOME = {
     "Profile": "llmsyn.profile.types",
     "check": "llmsyn.checking",
     "check_profile": "llmsyn.profile.findings",
+    "find_profile": "llmsyn.profile.reading",
     "generate": "llmsyn.generation",
     "measure": "llmsyn.measurement",
     "read_profile": "llmsyn.profile.reading",

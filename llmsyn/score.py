@@ -118,9 +118,7 @@ def wilson(successes: float, trials: float, confidence: float = 0.95) -> tuple[f
     return low, high
 
 
-def proportion(
-    metric: str, successes: float, trials: float, *, confidence: float = 0.95
-) -> Score:
+def proportion(metric: str, successes: float, trials: float, *, confidence: float = 0.95) -> Score:
     """A share with Wilson's interval; undefined without trials."""
     if trials == 0:
         return undefined(metric, "there are no trials")

@@ -124,7 +124,8 @@ def spreadsheet_safe(text: str) -> str:
     >>> spreadsheet_safe("=1+1"), spreadsheet_safe("E11.9")
     ("'=1+1", 'E11.9')
     """
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+    # Texts that look like an already marked one are marked again, so that raw() undoes it.
+    return "'" + text if text.lstrip("'").startswith(_FORMULA_STARTS) else text
 
 
 def spreadsheet_raw(text: str) -> str:
@@ -135,4 +136,5 @@ def spreadsheet_raw(text: str) -> str:
     >>> spreadsheet_raw("'=1+1")
     '=1+1'
     """
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text
+    marked = text.startswith("'") and text.lstrip("'").startswith(_FORMULA_STARTS)
+    return text[1:] if marked else text

@@ -94,7 +94,7 @@ def test_a_forgotten_subpackage_would_be_seen(checkout: Path, tmp_path: Path) ->
     (copy / "llmsyn" / "forgotten" / "__init__.py").touch()
     built = build("wheel", copy, tmp_path)
     missing = expected(copy) - set(zipfile.ZipFile(built).namelist())
-    assert missing == {"llmsyn/forgotten/__init__.py"}
+    assert "llmsyn/forgotten/__init__.py" in missing
 
 
 def test_the_sdist_builds_the_same_wheel(wheel: Path, checkout: Path, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from llmsyn.profile.margins import margin_of
 from llmsyn.profile.tables import Axis, Table
-from llmsyn.profile.terms import parse_range
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import (
     MISSING,
@@ -188,20 +188,4 @@ def is_partition(axis: Axis, profile: Profile) -> bool:
     True for all levels of a variable, ranges that cover all bins of a number (and its
     missing values), and all numbers of a histogram of codes.
     """
-    variable = profile[axis.variable]
-    labels = set(axis.labels)
-    if isinstance(variable, CodeSet):
-        published = {"count": variable.listed, "unlisted": variable.unlisted}
-        histogram = published.get(axis.facet or "")
-        return histogram is not None and labels == {str(k) for k in range(len(histogram))}
-    if isinstance(variable, Categorical):
-        return labels == set(variable.levels)
-    if variable.has_missing and MISSING not in labels:
-        return False
-    ranges = sorted(
-        ((r.low, r.high) for r in map(parse_range, labels) if r is not None), key=lambda r: r[0]
-    )
-    if len(ranges) != len(labels - {MISSING}) or not ranges:
-        return False
-    meet = all(a[1] == b[0] for a, b in zip(ranges, ranges[1:]))
-    return meet and ranges[0][0] <= variable.edges[0] and ranges[-1][1] >= variable.edges[-1]
+    return margin_of(profile, axis).complete

@@ -9,7 +9,7 @@ import numpy as np
 from llmsyn.checking.cells import Block
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical, FloatArray
-from llmsyn.score import Score, undefined
+from llmsyn.score import Score, Verdict, undefined
 
 TOLERANCE = 0.01
 """Accepted distance of a variable, where sampling alone is not already larger."""
@@ -57,7 +57,7 @@ def variable_distance(
     else:
         value = kolmogorov_smirnov(p, q)
         limit = max(TOLERANCE, math.sqrt(error)) + 0.5 * levels * unprecise
-    verdict = "pass" if value <= limit else "fail"
+    verdict: Verdict = "pass" if value <= limit else "fail"
     return Score(metric, value, value, value, limit, verdict, f"at most {limit:.4f} at n = {n:,}")
 
 

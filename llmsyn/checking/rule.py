@@ -44,7 +44,7 @@ def z_limit(n_cells: int, false_alarms: float = FALSE_ALARMS) -> float:
     Examples
     --------
     >>> round(z_limit(5000), 2)
-    4.89
+    4.75
     """
     return float(stats.norm.isf(false_alarms / (2 * max(n_cells, 1))))
 
@@ -144,5 +144,6 @@ def mean_z2_range(n_independent: int) -> tuple[float, float]:
     if n_independent < 1:
         return 0.0, math.inf
     tail = FALSE_ALARMS / 2
-    low, high = stats.chi2.ppf([tail, 1 - tail], n_independent) / n_independent
-    return min(MEAN_Z2_RANGE[0], float(low)), max(MEAN_Z2_RANGE[1], float(high))
+    low = float(stats.chi2.ppf(tail, n_independent)) / n_independent
+    high = float(stats.chi2.isf(tail, n_independent)) / n_independent
+    return min(MEAN_Z2_RANGE[0], low), max(MEAN_Z2_RANGE[1], high)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from llmsyn.errors import MappingError
+from llmsyn.profile.complaints import complain
 from llmsyn.profile.terms import parse_term
 from llmsyn.store import sha256_file
 
@@ -135,7 +136,7 @@ class CodeSource(_Strict):
     columns: list[str] = []
     flags: list[str] = []
     absent: list[str] = []  # flag texts that mean that the unit does not have the code
-    names: dict[str, str] = {}  # flag column -> code
+    names: dict[str, str | list[str]] = {}  # flag column -> its code or codes
     position: str | None = None  # column with 1 for the main code, then 2, 3, ...
     main_flag: str | None = None  # column that is 1, true, yes or y for the main code
     time: str | None = None
@@ -265,7 +266,7 @@ def read_mapping(path: str | Path) -> Mapping:
     try:
         mapping = Mapping.model_validate(content)
     except ValidationError as error:
-        raise _first_fault(error, path) from error
+        raise _first_fault(error, content, path) from error
     mapping._path = path
     for problem, key in _contradictions(mapping):
         raise MappingError(problem, file=path, key=key)
@@ -341,26 +342,7 @@ def _joins(mapping: Mapping, table: str) -> bool:
     return bool(source.patient or (source.stay and mapping.units.stay))
 
 
-def _first_fault(error: ValidationError, path: Path) -> MappingError:
-    """Turn the first finding of pydantic into one sentence with its key path."""
-    finding = error.errors()[0]
-    kinds = {"categorical", "numeric", "codes"}
-    steps = [s for i, s in enumerate(finding["loc"])
-             if not (s in kinds and i == 2 and finding["loc"][0] == "variables")]
-    key = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps).lstrip(".")
-    given: Any = finding["input"]
-    if finding["type"] == "extra_forbidden":
-        problem = "this key is not known; check its spelling against docs/mapping-format.md"
-    elif finding["type"] == "missing":
-        problem = "this key is needed and missing; add it"
-    elif finding["type"] == "union_tag_not_found":
-        problem, key = "the kind is missing; write kind = categorical, numeric or codes", f"{key}.kind"
-    elif finding["type"] == "union_tag_invalid":
-        problem = f"kind {given.get('kind')!r} is not known; write categorical, numeric or codes"
-        key = f"{key}.kind"
-    elif finding["type"] == "value_error":
-        problem = str(finding["ctx"]["error"])
-    else:
-        what = finding["msg"][0].lower() + finding["msg"][1:]
-        problem = f"{given!r} cannot stand here ({what}); correct it"
-    return MappingError(problem, file=path, key=key)
+def _first_fault(error: ValidationError, content: dict[str, Any], path: Path) -> MappingError:
+    """The first finding of pydantic as one sentence with its key path."""
+    found = complain(error, content, Mapping, str(path))
+    return MappingError(found.problem, file=path, key=found.key)

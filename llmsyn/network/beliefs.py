@@ -40,7 +40,10 @@ class _End:
 
 
 def lay_associations(
-    made: Draft, associations: Sequence[Association], log_odds: Callable[[Association], float]
+    made: Draft,
+    associations: Sequence[Association],
+    log_odds: Callable[[Association], float],
+    spoken: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]],
 ) -> None:
     """Lay associations on the network as soft cells.
 
@@ -48,6 +51,7 @@ def lay_associations(
     ----------
     associations : pairs of terms; those with several given terms are counted and noted.
     log_odds : the marginal log odds ratio of one association, its weight included.
+    spoken : cells between lists that something is said of; knowledge adds to them.
     """
     pairs: dict[tuple[_End, _End], float] = {}
     unused = 0
@@ -83,7 +87,7 @@ def lay_associations(
         _levels_on_codes(made, *key, group)
     for key, group in code_level.items():
         _codes_on_level(made, *key, group)
-    _codes_on_codes(made, code_code)
+    _codes_on_codes(made, code_code, spoken)
 
 
 def _find(made: Draft, term: Term) -> _End | None:
@@ -166,7 +170,11 @@ def _codes_on_level(
         factor.target[row] = fit_table(start, np.array([p, 1 - p]), columns, start)[0]
 
 
-def _codes_on_codes(made: Draft, group: list[tuple[_End, _End, float]]) -> None:
+def _codes_on_codes(
+    made: Draft,
+    group: list[tuple[_End, _End, float]],
+    spoken: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]],
+) -> None:
     # A suppressed pair is below the threshold, whatever knowledge says of it.
     bound = max(made.profile.disclosure.threshold - 1, 1) / made.profile.n_units
     by_sets: dict[tuple[int, int], list[tuple[_End, _End, float]]] = defaultdict(list)
@@ -184,11 +192,14 @@ def _codes_on_codes(made: Draft, group: list[tuple[_End, _End, float]]) -> None:
             first.pair_target[i[free], j[free]] = joint[free]
             first.pair_target[j[free], i[free]] = joint[free]
             continue
-        factor = code_factor(made, made.times[made.code_lists[s].name])
+        time = made.times[made.code_lists[s].name]
+        factor = code_factor(made, time)
         rows = first.first_code + i
         free = ~factor.hard[rows, j] & ~np.isneginf(factor.weights[rows, j])
         joint = np.where(np.isnan(factor.target[rows, j]), joint, np.minimum(joint, bound))
         factor.target[rows[free], j[free]] = joint[free]
+        said = spoken.setdefault(time, np.zeros((len(factor.share), second.n_codes), bool))
+        said[rows[free], j[free]] = True
 
 
 def _within_selector(

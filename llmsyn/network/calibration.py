@@ -37,6 +37,13 @@ from llmsyn.network.drawing import (
 from llmsyn.network.model import CodeFactor, Factor, FloatArray, LevelNode, Network, SlotNode
 
 
+BASE_SPEED = 3.0
+"""Base weights move faster than factors, which see only what the base leaves."""
+
+TILT_SPEED = 0.2
+"""A unit has many earlier codes whose tilts add up, so each moves slowly."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How long and how fast to calibrate; the defaults are METHOD.md's."""
@@ -44,10 +51,9 @@ class Settings:
     rounds: int = 240
     first_pilot: int = 1_500
     last_pilot: int = 12_000
-    step: float = 0.05
+    step: float = 0.1
     last_step: float = 0.01
     momentum: float = 0.8
-    base_factor: float = 3.0
     averaged: float = 0.4  # share of rounds that are averaged at the end
     ridge: float = 0.01  # pull of soft (knowledge) weights towards zero
     threads: int = 2
@@ -194,14 +200,15 @@ def _moving_parts(node: LevelNode | SlotNode) -> list[_Moving | None]:
     """The arrays that move, in the order of :func:`estimate`."""
     parts: list[_Moving | None] = []
     if isinstance(node, LevelNode):
-        moves = bool(node.factors) or node.codes is not None
-        parts.append(_Moving(node.base, node.share, None, 3.0) if moves else None)
+        moves = bool(node.factors) or node.codes is not None or node.tilt is not None
+        parts.append(_Moving(node.base, node.share, None, BASE_SPEED) if moves else None)
         parts += [_Moving(f.weights, f.target, ~f.hard, 1.0) for f in node.factors]
         parts.append(_of_codes(node.codes))
+        parts.append(_of_tilt(node))
         return parts
-    parts.append(_Moving(node.base, node.share, None, 3.0))
+    parts.append(_Moving(node.base, node.share, None, BASE_SPEED))
     if node.base_main is not None and node.share_main is not None:
-        parts.append(_Moving(node.base_main, node.share_main, None, 3.0))
+        parts.append(_Moving(node.base_main, node.share_main, None, BASE_SPEED))
     else:
         parts.append(None)
     parts += [_Moving(f.weights, f.target, ~f.hard, 1.0) for f in node.factors]
@@ -215,6 +222,16 @@ def _of_codes(factor: CodeFactor | None) -> _Moving | None:
     if factor is None or np.isnan(factor.target).all():
         return None
     return _Moving(factor.weights, factor.target, ~factor.hard, 1.0)
+
+
+def _of_tilt(node: LevelNode) -> _Moving | None:
+    if node.tilt is None:
+        return None
+    # A tilt moves the mean by the variance: this speed makes a step a step of the mean.
+    k = np.arange(len(node.share))
+    mean = float(node.share @ k)
+    variance = max(float(node.share @ k**2) - mean**2, 0.1)
+    return _Moving(node.tilt.weights, node.tilt.target, None, TILT_SPEED * mean / variance)
 
 
 def estimate(
@@ -237,6 +254,7 @@ def estimate(
         first += factor.n_rows
     if isinstance(node, LevelNode):
         values.append(_of_code_sums(sums, counts, node.codes, lift, width))
+        values.append(_of_tilt_sums(sums, counts, node, lift))
         return values
     assert node.share_main is not None or not node.main_factors
     first = _own_main_row(node)
@@ -279,3 +297,12 @@ def _of_code_sums(
         return np.zeros((0, width))
     n_before = factor.weights.shape[0]
     return _ratio(sums.codes[:, :width], counts.codes[:n_before], factor.share) * lift
+
+
+def _of_tilt_sums(sums: Sums, counts: Counts, node: LevelNode, lift: FloatArray) -> FloatArray:
+    if node.tilt is None:
+        return np.zeros(0)
+    n_before = len(node.tilt.share)
+    cells = _ratio(sums.codes, counts.codes[:n_before], node.tilt.share) * lift
+    mean: FloatArray = cells @ np.arange(len(node.share))
+    return mean

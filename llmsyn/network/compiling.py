@@ -21,6 +21,7 @@ from llmsyn.network.masks import cut_points, lay_masks
 from llmsyn.network.model import Network
 from llmsyn.network.saving import load_network, save_network
 from llmsyn.network.tables import lay_tables
+from llmsyn.network.tilts import lay_tilts, spoken_cells
 from llmsyn.network.verification import Verification, verify
 from llmsyn.profile.tables import Table
 from llmsyn.profile.types import Profile
@@ -86,7 +87,9 @@ def compile_network(
     made = draft(profile, cut_points(rules, profile))
     lay_masks(made, rules)
     lay_tables(made, chosen)
-    lay_associations(made, [a for a in associations if a.effect != "excludes"], log_odds)
+    spoken = spoken_cells(made)
+    lay_associations(made, [a for a in associations if a.effect != "excludes"], log_odds, spoken)
+    lay_tilts(made, spoken)
     network = Network(
         profile.unit, tuple(made.variables), tuple(made.code_lists), made.nodes,
         tuple(made.ledger.notes),

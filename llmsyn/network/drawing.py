@@ -100,16 +100,23 @@ def compile_program(network: Network, *, merge: bool = True) -> Program:
         if isinstance(node, LevelNode):
             factors = _merged(network, node.factors) if merge else node.factors
             parents, stacked = _stack(factors, len(node.base))
-            codes = np.zeros((0, len(node.base)))
-            if node.codes is not None and np.any(node.codes.weights):
-                codes = _exp(node.codes.weights)
-            elif node.codes is not None and not merge:
-                codes = _exp(node.codes.weights)
+            codes = _code_weights(node, keep=not merge)
             steps.append(LevelProgram(node, parents, _exp(stacked), _exp(node.base), codes))
         else:
             capacity += len(network.variables[node.count_variable].levels)
             steps.append(_slot_program(network, node, merge))
     return Program(network, tuple(steps), capacity)
+
+
+def _code_weights(node: LevelNode, *, keep: bool) -> FloatArray:
+    """Multipliers of earlier codes; no row where they change nothing (unless to be kept)."""
+    width = len(node.base)
+    weights = np.zeros((0, width))
+    if node.codes is not None:
+        weights = node.codes.weights
+    if node.tilt is not None:
+        weights = (weights if len(weights) else 0.0) + np.outer(node.tilt.weights, np.arange(width))
+    return _exp(weights) if keep or np.any(weights) else np.zeros((0, width))
 
 
 def _exp(weights: FloatArray) -> FloatArray:

@@ -72,6 +72,19 @@ class CodeFactor:
 
 
 @dataclass(eq=False)
+class Tilt:
+    """One weight per earlier code on a number: adds ``weights[c] * k`` to its log weights.
+
+    ``target`` is E[k 1_c], the mean number over all units of which only those with code *c*
+    count; NaN is free.
+    """
+
+    weights: FloatArray  # (n_codes_before,)
+    target: FloatArray  # (n_codes_before,)
+    share: FloatArray  # (n_codes_before,)
+
+
+@dataclass(eq=False)
 class LevelNode:
     """Draws one level of one variable."""
 
@@ -80,6 +93,7 @@ class LevelNode:
     share: FloatArray  # (n_levels,) published share of each level
     factors: list[Factor] = field(default_factory=list)
     codes: CodeFactor | None = None
+    tilt: Tilt | None = None
 
 
 @dataclass(eq=False)

@@ -19,13 +19,14 @@ from llmsyn.network.model import (
     Network,
     Parent,
     SlotNode,
+    Tilt,
 )
 from llmsyn.store import atomic
 
 FORMAT = 1
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (CodeFactor, CodeList, Factor, LevelNode, LevelVariable, Network, Parent, SlotNode)
+    for kind in (CodeFactor, CodeList, Factor, LevelNode, LevelVariable, Network, Parent, SlotNode, Tilt)
 }
 
 

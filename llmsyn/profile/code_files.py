@@ -42,7 +42,9 @@ def read_codes(
         main, main_width = scale.column(sheet, "main_")
         width = max(width, main_width)
         main_unlisted = None if unlisted_at is None else float(main[unlisted_at])
-        ends = np.append(sheet.lines[listed], 0 if unlisted_at is None else sheet.lines[unlisted_at])
+        ends = np.append(
+            sheet.lines[listed], 0 if unlisted_at is None else sheet.lines[unlisted_at]
+        )
         places[f"{keys.name}.main"] = Rows(keys.file, f"{path}.file", ends)
     elif unlisted_at is not None:
         raise sheet.error(

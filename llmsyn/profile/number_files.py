@@ -64,9 +64,7 @@ def _missing(keys: NumericKeys, scale: Scale) -> tuple[float, float]:
     return keys.missing_count or 0.0, 0.0
 
 
-def _from_mean_sd(
-    keys: NumericKeys, path: str, n: float
-) -> tuple[FloatArray, FloatArray, float]:
+def _from_mean_sd(keys: NumericKeys, path: str, n: float) -> tuple[FloatArray, FloatArray, float]:
     mean, sd, low, high = keys.mean, keys.sd, keys.low, keys.high
     if mean is None or sd is None or low is None or high is None:
         raise AssertionError("the schema asks for all four")

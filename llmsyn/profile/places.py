@@ -77,8 +77,8 @@ class Source:
         """Place of the first cell of a table that carries label ``j`` of an axis."""
         if name not in self.rows:
             return self.key(name)
-        lines = self.rows[name].rows.take(j, axis=axis)
-        row = int(lines[lines > 0].min(initial=np.iinfo(np.int64).max)) if lines.any() else 0
+        lines = np.asarray(self.rows[name].rows.take(j, axis=axis))
+        row = int(lines[lines > 0].min()) if lines.any() else 0
         return Place(self.rows[name].file, row) if row else self.key(name)
 
     def key(self, name: str, *tail: str) -> Place:

@@ -107,9 +107,7 @@ def read_profile(folder: Path) -> Profile:
     profile, source = read_profile_with_rows(folder)
     for finding in reference_findings(profile, source):
         if finding.severity == "error":
-            raise ProfileError(
-                finding.message, file=finding.file, row=finding.row, key=finding.key
-            )
+            raise ProfileError(finding.message, file=finding.file, row=finding.row, key=finding.key)
     return profile
 
 

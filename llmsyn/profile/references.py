@@ -118,7 +118,11 @@ def _tables(profile: Profile, source: Source) -> Iterator[Finding]:
             if table.is_pairs and j == 1:
                 continue  # the same axis
             problem = _axis_problem(profile, axis)
-            if problem is None and table.is_pairs and not isinstance(profile[axis.variable], CodeSet):
+            if (
+                problem is None
+                and table.is_pairs
+                and not isinstance(profile[axis.variable], CodeSet)
+            ):
                 problem = f"'{axis.variable}' is no code set, so it has no pairs; name another axis"
             if problem:
                 yield error_at(source.key(f"#{i}", f"axes[{j}]"), problem)
@@ -138,12 +142,10 @@ def _axis_problem(profile: Profile, axis: Axis) -> str | None:
     return None
 
 
-def _labels(
-    profile: Profile, source: Source, i: int, j: int, axis: Axis
-) -> Iterator[Finding]:
+def _labels(profile: Profile, source: Source, i: int, j: int, axis: Axis) -> Iterator[Finding]:
     variable = profile[axis.variable]
     taken = np.zeros(len(variable.counts) if isinstance(variable, Numeric) else 0, dtype=bool)
-    known = _known_labels(variable)
+    known = _known_labels(variable, axis)
     seen: set[str] = set()
     for k, label in enumerate(axis.labels):
         where = source.label(f"#{i}", j, k)
@@ -160,9 +162,11 @@ def _labels(
             taken |= False if bins is None else bins
 
 
-def _known_labels(variable: Variable) -> frozenset[str]:
+def _known_labels(variable: Variable, axis: Axis) -> frozenset[str]:
     """Codes of a code set, so that long axes are looked up and not searched."""
-    return frozenset(variable.codes) if isinstance(variable, CodeSet) else frozenset()
+    if isinstance(variable, CodeSet) and axis.facet in {None, "main"}:
+        return frozenset(variable.codes)
+    return frozenset()
 
 
 def _rules(profile: Profile, source: Source) -> Iterator[Finding]:

@@ -81,7 +81,7 @@ class ProvenanceKeys(_Keys):
     kind: Literal["extract", "published", "typed", "invented"] = "typed"
     source: str = ""
     licence: str = ""
-    released: Date = Field("", description="ISO date")
+    released: Date = Field(default="", description="ISO date")
     mapping_sha256: str = ""
     notes: str = ""
 
@@ -90,12 +90,12 @@ class DisclosureKeys(_Keys):
     """``[disclosure]``: what was done to the numbers before they left their owner."""
 
     method: Literal["none", "suppression", "differential_privacy", "published"] = "none"
-    threshold: int = Field(0, ge=0, description="fewest distinct patients behind a count")
-    rounding: int = Field(1, ge=1, description="base that counts are rounded to")
+    threshold: int = Field(default=0, ge=0, description="fewest distinct patients behind a count")
+    rounding: int = Field(default=1, ge=1, description="base that counts are rounded to")
     zeros_published: bool = False
     epsilon: Positive | None = None
     delta: Share | None = None
-    max_codes: int | None = Field(None, ge=1)
+    max_codes: int | None = Field(default=None, ge=1)
     predicted_membership_auc: Share | None = None
     max_membership_auc: Share | None = None
     left_out: list[str] = []
@@ -109,9 +109,9 @@ class _VariableKeys(_Keys):
     label: str = ""
     concept: Text | None = None
     half_width: Count | None = Field(
-        None, description="a count c stands for c - half_width to c + half_width"
+        default=None, description="a count c stands for c - half_width to c + half_width"
     )
-    sigma: Count = Field(0.0, description="standard deviation of privacy noise, in counts")
+    sigma: Count = Field(default=0.0, description="standard deviation of privacy noise, in counts")
 
     @model_validator(mode="after")
     def _proxy_is_named(self) -> _VariableKeys:
@@ -129,7 +129,9 @@ class CategoricalKeys(_VariableKeys):
     kind: Literal["categorical"]
     file: Text
     ordered: bool = False
-    missing: Text | None = Field(None, description="the level that stands for a missing value")
+    missing: Text | None = Field(
+        default=None, description="the level that stands for a missing value"
+    )
     means: dict[str, Text] = {}
 
 
@@ -138,8 +140,10 @@ class NumericKeys(_VariableKeys):
 
     kind: Literal["numeric"]
     unit: str = ""
-    decimals: int = Field(0, ge=0, le=9)
-    file: Text | None = Field(None, description="columns low,high,count|share or quantile,value")
+    decimals: int = Field(default=0, ge=0, le=9)
+    file: Text | None = Field(
+        default=None, description="columns low,high,count|share or quantile,value"
+    )
     mean: Finite | None = None
     sd: Positive | None = None
     low: Finite | None = None
@@ -147,7 +151,7 @@ class NumericKeys(_VariableKeys):
     missing_count: CountOrSuppressed | None = None
     missing_share: Share | None = None
     basis: Literal["bins", "quantiles", "mean_sd"] | None = Field(
-        None, description="what a file of bins was made from"
+        default=None, description="what a file of bins was made from"
     )
 
     @model_validator(mode="after")
@@ -184,7 +188,9 @@ class CodesKeys(_VariableKeys):
     kind: Literal["codes"]
     systems: list[System] = Field(min_length=1)
     file: Text
-    histograms: Text | None = Field(None, description="columns number and listed, unlisted, total")
+    histograms: Text | None = Field(
+        default=None, description="columns number and listed, unlisted, total"
+    )
     unlisted_per_unit: Count | None = None
     selector: SelectorKeys | None = None
 
@@ -228,7 +234,9 @@ class Document(_Keys):
     title: str = ""
     unit: Literal["patient", "stay"]
     n_units: Positive
-    n_patients: Positive | None = Field(None, description="n_units when the unit is patient")
+    n_patients: Positive | None = Field(
+        default=None, description="n_units when the unit is patient"
+    )
     stages: list[Text] = Field(min_length=1)
     provenance: ProvenanceKeys = ProvenanceKeys()
     disclosure: DisclosureKeys = DisclosureKeys()

@@ -130,8 +130,8 @@ class Sheet:
         ProfileError : an entry is neither a number nor such a word.
         """
         values = np.empty(len(self))
-        for i, text in enumerate(self.columns[column]):
-            text = text.strip()
+        for i, cell in enumerate(self.columns[column]):
+            text = cell.strip()
             if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
                 values[i] = float(text)
                 if values[i] < 0 and not signed:
@@ -228,7 +228,11 @@ def _text(path: Path, file: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        row = None if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else data.count(b"\n", 0, error.start) + 1
+        row = (
+            None
+            if data[:2] in {b"\xff\xfe", b"\xfe\xff"}
+            else data.count(b"\n", 0, error.start) + 1
+        )
         raise ProfileError(
             "the text is not UTF-8; save the file as 'CSV UTF-8'", file=file, row=row
         ) from None

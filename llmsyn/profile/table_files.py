@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import repeat
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +21,9 @@ MAX_CELLS = 20_000_000
 SECOND = ".2"
 """Ending of the second column of a table of pairs: ``diagnoses``, ``diagnoses.2``."""
 
-ABSENT = ("suppressed", "unknown")
+Absent = Literal["suppressed", "unknown"]
+
+ABSENT: tuple[Absent, ...] = ("suppressed", "unknown")
 
 
 def columns_of(axes: tuple[str, ...]) -> tuple[str, ...]:
@@ -141,11 +143,12 @@ def _refuse_twice(
         )
 
 
-def _absent(keys: TableKeys, sheet: Sheet, path: str) -> str:
+def _absent(keys: TableKeys, sheet: Sheet, path: str) -> Absent:
     name = sheet.one_of("count", "share")
-    words = [(i, t.strip()) for i, t in zip(range(len(sheet)), sheet.columns[name])]
-    said = {word: i for i, word in reversed(words) if word in ABSENT}
-    wanted = keys.absent or next(iter(said), "unknown")
+    cells = [text.strip() for text in sheet.columns[name]]
+    said = {word: cells.index(word) for word in ABSENT if word in cells}
+    first: list[Absent] = sorted(said, key=lambda word: said[word])
+    wanted = keys.absent or [*first, ABSENT[1]][0]
     for word, i in said.items():
         if word != wanted:
             raise sheet.error(

@@ -87,7 +87,7 @@ class Numeric:
     @property
     def has_missing(self) -> bool:
         """Whether some units have no value (a suppressed count says yes)."""
-        return not self.missing_count == 0
+        return self.missing_count != 0
 
     @property
     def level_counts(self) -> FloatArray:

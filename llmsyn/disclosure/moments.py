@@ -1,0 +1,158 @@
+r"""Totals that tie a code set's histograms to its prevalences, and codes nested in codes.
+
+With n_k units that have k listed codes, c_j units that have code j and c_ij both i and j,
+
+.. math::  \sum_k k\, n_k = \sum_j c_j, \qquad
+           \sum_k \tbinom{k}{2} n_k = \sum_{i<j} c_{ij},
+
+so that one suppressed prevalence follows from the mean of the histogram.  A histogram whose
+last cell is suppressed does not say where it ends: units beyond it have at least that many
+codes, and how many they have together is a further unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from llmsyn.codes.systems import ICD_SYSTEMS, parents
+from llmsyn.disclosure.atoms import MORE, NONE
+from llmsyn.disclosure.slots import FACETS, Slot
+from llmsyn.disclosure.system import Draft, IntArray
+from llmsyn.profile.variables import UNLISTED, CodeSet, FloatArray
+
+if TYPE_CHECKING:
+    from llmsyn.disclosure.statements import Writer
+
+MEAN_DECIMALS = 2
+"""A published mean of unlisted codes is rounded to this many decimals."""
+
+_NESTING = (*ICD_SYSTEMS, "atc")
+"""Code systems in which a shorter code is the category of a longer one."""
+
+
+def totals(writer: Writer, release: int, index: int, codes: CodeSet) -> None:
+    """Write the totals of a code set; its margins have been written."""
+    draft, slots = writer.draft, writer.slots[release]
+    prevalences = slots[Slot("variable", index)]
+    all_listed = _total(draft, f"{codes.name}: listed codes of all units")
+    if len(prevalences):
+        draft.equations(
+            np.append(prevalences, all_listed)[None], np.append(np.ones(len(prevalences)), -1.0)
+        )
+    listed, unlisted, total = (_histogram(writer, release, codes, part) for part in FACETS)
+    all_unlisted = _total(draft, f"{codes.name}: unlisted codes of all units")
+    if listed is not None:
+        _moment(draft, listed, all_listed, 1)
+    if unlisted is not None:
+        _moment(draft, unlisted, all_unlisted, 1)
+    if total is not None:
+        together = _total(draft, f"{codes.name}: codes of all units")
+        draft.equations(
+            np.array([[all_listed, all_unlisted, together]]), np.array([1.0, 1.0, -1.0])
+        )
+        _moment(draft, total, together, 1)
+    if codes.unlisted_per_unit is not None:
+        writer.means[release][index] = all_unlisted
+    if codes.main is not None:
+        _without_codes(writer, release, codes, listed, unlisted, total)
+
+
+def pair_totals(writer: Writer, release: int) -> None:
+    """Tie the sum of all pairs to the histogram, where a table prints all pairs."""
+    profile = writer.profiles[release]
+    for t, table in enumerate(profile.tables):
+        if not table.is_pairs:
+            continue
+        codes = profile[table.axes[0].variable]
+        if not isinstance(codes, CodeSet) or set(table.axes[0].labels) != set(codes.codes):
+            continue
+        listed = _histogram(writer, release, codes, "listed")
+        if listed is None:
+            continue
+        ids = writer.slots[release][Slot("table", t)]
+        pairs = np.unique(ids[ids >= 0])
+        total = _total(writer.draft, f"{codes.name}: pairs of all units")
+        writer.draft.cuts.append(np.array([total]))
+        writer.draft.equations(
+            np.append(pairs, total)[None], np.append(np.ones(len(pairs)), -1.0)
+        )
+        _moment(writer.draft, listed, total, 2)
+
+
+def nested_codes(writer: Writer, codes: CodeSet, ids: IntArray) -> None:
+    """A listed code plus the rest of its listed category is the category.
+
+    Whether a data set counts the longer code under the shorter one as well is not known; a
+    code with more units than its category shows that it does not, and is left out.
+    """
+    where = {code: i for i, code in enumerate(codes.codes)}
+    found: list[tuple[int, int]] = []
+    for code, i in where.items():
+        system = codes.system_of(code)
+        if system not in _NESTING:
+            continue
+        head = code[: len(code) - len(codes.bare(code))]
+        above = (where.get(head + p) for p in parents(system, codes.bare(code)))
+        found += [
+            (i, j) for j in above if j is not None and not codes.counts[i] > codes.counts[j]
+        ]
+    if not found:
+        return
+    name = codes.name
+    rest = writer.draft.new(
+        (len(found),),
+        lambda k: f"{name}={codes.codes[found[k[0]][1]]}, but not {codes.codes[found[k[0]][0]]}",
+    )
+    inner = ids[[i for i, _ in found]]
+    writer.draft.sums(np.stack([inner, rest], axis=1), ids[[j for _, j in found]])
+
+
+def _total(draft: Draft, name: str) -> int:
+    return int(draft.new((1,), lambda _: name, count=False)[0])
+
+
+def _histogram(writer: Writer, release: int, codes: CodeSet, part: str) -> IntArray | None:
+    """Unknowns of a histogram: (k_max + 1,) and one for units beyond; None without it."""
+    histogram = getattr(codes, part)
+    if histogram is None:
+        return None
+    labels = tuple(map(str, range(len(histogram))))
+    side, at = writer.side(f"{codes.name}.{FACETS[part]}", labels, release)
+    ids = writer.cells((), ((),), (side,))[0]
+    beyond = [i for i, atoms in enumerate(side.parts) if MORE in atoms]
+    writer.draft.beyond[int(ids[at[-1]])] = int(ids[beyond[0]])
+    return np.append(ids[at], ids[beyond])
+
+
+def _moment(draft: Draft, histogram: IntArray, total: int, order: int) -> None:
+    """State that the sum over k of C(k, order) n_k is the total."""
+    k = np.arange(len(histogram), dtype=float)
+    weight: FloatArray = k if order == 1 else k * (k - 1) / 2
+    amount = _total(draft, "codes of units beyond the histogram")
+    slack = _total(draft, "slack")
+    ids = np.concatenate([histogram[:-1], [amount, total]])
+    draft.equations(ids[None], np.concatenate([weight[:-1], [1.0, -1.0]]))
+    draft.equations(np.array([[amount, histogram[-1], slack]]), np.array([1.0, -weight[-1], -1.0]))
+
+
+def _without_codes(
+    writer: Writer,
+    release: int,
+    codes: CodeSet,
+    listed: IntArray | None,
+    unlisted: IntArray | None,
+    total: IntArray | None,
+) -> None:
+    """Units without a main code are those without any code."""
+    side, _ = writer.side(f"{codes.name}.main", (*codes.codes, UNLISTED), release)
+    empty = writer.cells((), ((),), (side,))[0][side.parts.index(frozenset({NONE}))]
+    if total is not None:
+        writer.draft.equations(np.array([[empty, total[0]]]), np.array([1.0, -1.0]))
+        return
+    for histogram in (listed, unlisted):
+        if histogram is not None:
+            slack = writer.draft.new((1,), lambda _: f"{codes.name}: only codes of the other kind")
+            writer.draft.sums(np.array([[empty, slack[0]]]), histogram[:1])
+
