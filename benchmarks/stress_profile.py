@@ -81,8 +81,15 @@ def _profile(
             unlisted = np.bincount(further).astype(float)
         variables.append(
             CodeSet(
-                name, name, ("local",), codes, has.sum(0).astype(float), main, main_unlisted,
-                np.bincount(number).astype(float), unlisted,
+                name,
+                name,
+                ("local",),
+                codes,
+                has.sum(0).astype(float),
+                main,
+                main_unlisted,
+                np.bincount(number).astype(float),
+                unlisted,
             )  # fmt: skip
         )
         dense[name] = (has.astype(np.float32), codes)

@@ -33,7 +33,9 @@ def atomic(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         os.close(handle)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}; choose another folder"
+        ) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -42,8 +44,10 @@ def atomic(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; free some space or "
-                          "choose another folder") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; free some space or "
+            "choose another folder"
+        ) from error
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -73,7 +77,9 @@ def write_folder(path: Path, fill: Callable[[Path], None], *, force: bool = Fals
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}; choose another folder"
+        ) from error
     try:
         fill(temporary)
         temporary.chmod(0o755)

@@ -59,7 +59,7 @@ def generate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Draw N synthetic patients from PROFILE (a shipped name or a folder).
+    r"""Draw N synthetic patients from PROFILE (a shipped name or a folder).
 
     A run that was cut goes on where it stopped when the same command is given again.
 

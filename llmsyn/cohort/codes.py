@@ -17,7 +17,7 @@ import pyarrow as pa
 from llmsyn.codes import normalise
 from llmsyn.cohort.files import Table, find_table, rows_where, text_values, texts
 from llmsyn.cohort.levels import UnitKeys, key_column
-from llmsyn.cohort.mapping import CodesSpec, CodeSource, Mapping
+from llmsyn.cohort.mapping import CodeSource, CodesSpec, Mapping
 from llmsyn.cohort.values import dates
 from llmsyn.errors import MappingError
 
@@ -71,14 +71,14 @@ def read_codes(
                 unit = _own_units(keys, table, batch, mapping, base)
                 base += len(unit)
             else:
-                unit = keys.rows(table, batch)
+                unit = keys.owners(table, batch)  # of a patient unit, patients are the units
             _add(rows, spec, source, table, batch, unit, normaliser)
     return _finish(rows, spec)
 
 
 def _columns(source: CodeSource, table: Table, mapping: Mapping, keys: UnitKeys) -> list[str]:
     own = table.name == mapping.units.table
-    key = _unit_key(mapping) if own else key_column(table, keys.stay is not None)
+    key = _unit_key(mapping) if own else key_column(table, keys)
     named = (source.code, source.position, source.main_flag, source.time, source.system_column)
     return [key, *(n for n in named if n), *source.columns, *source.flags, *source.where]
 

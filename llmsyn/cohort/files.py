@@ -119,8 +119,9 @@ def _parquet_batches(file: Path, table: Table, columns: list[str]) -> Iterator[p
     try:
         source = pq.ParquetFile(file)
     except (OSError, pa.ArrowInvalid) as error:
-        raise MappingError("this is no readable Parquet file; export it again",
-                           file=file) from error
+        raise MappingError(
+            "this is no readable Parquet file; export it again", file=file
+        ) from error
     with source:
         _need_columns(source.schema_arrow.names, columns, file, table)
         yield from source.iter_batches(_BATCH_ROWS, columns=columns)

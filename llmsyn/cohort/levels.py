@@ -22,23 +22,28 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class UnitKeys:
-    """Who the units are: ``(n_units,)`` text ids, in the order of the cohort."""
+    """Who the units are, in the order of the cohort.
+
+    Attributes
+    ----------
+    patient, stay : ``(n_units,)`` text ids; ``stay`` is None where the mapping names no stays.
+    patient_of : ``(n_units,)`` number of the unit's patient, 0, 1, 2, ... in order.
+    table_row : ``(n_units,)`` the row of the unit table that each unit is.
+    """
 
     patient: pa.Array
     stay: pa.Array | None
-    table_row: IntArray  # (n_units,) the row of the unit table that each unit is
+    patient_of: IntArray
+    table_row: IntArray
 
-    def rows(self, table: Table, columns: pa.Table | pa.RecordBatch) -> IntArray:
-        """``(n,)`` index of the unit that each row belongs to, -1 for none.
+    def by_stay(self, table: Table) -> bool:
+        """Whether the rows of a table belong to stays; else they belong to patients."""
+        return table.spec.stay is not None and self.stay is not None
 
-        A table with a stay id joins by stay, any other by patient.
-        """
-        if table.spec.stay is not None and self.stay is not None:
-            name, known = table.spec.stay, self.stay
-        else:
-            assert table.spec.patient is not None, "read_mapping lets no such table pass"
-            name, known = table.spec.patient, self.patient
-        found = pc.index_in(id_texts(columns[name]), value_set=known)
+    def owners(self, table: Table, columns: pa.Table | pa.RecordBatch) -> IntArray:
+        """``(n,)`` the unit (:meth:`by_stay`) or patient of each row, -1 for none."""
+        known = self.stay if self.by_stay(table) else self.patient.unique()
+        found = pc.index_in(id_texts(columns[key_column(table, self)]), value_set=known)
         if isinstance(found, pa.ChunkedArray):
             found = found.combine_chunks()
         return np.asarray(found.fill_null(-1)).astype(np.int64)
@@ -51,9 +56,9 @@ def id_texts(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return texts(column).cast(pa.string())
 
 
-def key_column(table: Table, keys_have_stay: bool) -> str:
+def key_column(table: Table, keys: UnitKeys) -> str:
     """The column that says whose row it is."""
-    name = table.spec.stay if table.spec.stay and keys_have_stay else table.spec.patient
+    name = table.spec.stay if keys.by_stay(table) else table.spec.patient
     assert name is not None, "read_mapping lets no such table pass"
     return name
 
@@ -90,40 +95,70 @@ class _SeveralRows(Exception):
         super().__init__(table)
 
 
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A table's variables, the owner (unit or patient) of each row, and who the owners are."""
+
+    table: Table
+    columns: pa.Table
+    owner: IntArray  # (n_rows,), -1 for none
+    n_owners: int
+    owner_of: IntArray | None  # (n_units,) owner of each unit; None: the owners are the units
+
+    def pick(
+        self,
+        value: npt.NDArray,  # type: ignore[type-arg]
+        known: npt.NDArray[np.bool_],
+        pick: str | None,
+    ) -> IntArray:
+        """``(n_units,)`` the row that counts for each unit, -1 for none."""
+        chosen = _pick(self.owner, value, known, self.n_owners, pick, self.table.name)
+        return chosen if self.owner_of is None else chosen[self.owner_of]
+
+    @property
+    def n_rows(self) -> IntArray:
+        """``(n_units,)`` rows of each unit."""
+        n = np.bincount(self.owner[self.owner >= 0], minlength=self.n_owners)
+        return n if self.owner_of is None else n[self.owner_of]
+
+
 class _Reader:
     """Reads each table once, and only the columns that variables name."""
 
     def __init__(self, mapping: Mapping, keys: UnitKeys, data: Path | None) -> None:
         self.mapping, self.keys, self.data = mapping, keys, data
-        self.n = len(keys.patient)
         self._wanted = _columns_by_table(mapping)
-        self._tables: dict[str, tuple[Table, pa.Table, IntArray]] = {}
+        self._tables: dict[str, _Opened] = {}
 
-    def open(self, name: str) -> tuple[Table, pa.Table, IntArray]:
-        """A table's variables, and the unit of each row (-1: none)."""
+    def open(self, name: str) -> _Opened:
         if name not in self._tables:
-            table = find_table(self.mapping, name, self.data)
-            columns = dict.fromkeys(self._wanted[name])
-            if name == self.mapping.units.table:
-                whole = table.whole([self.mapping.units.patient, *columns])
-                unit = np.full(whole.num_rows, -1, dtype=np.int64)
-                unit[self.keys.table_row] = np.arange(self.n)
-            else:
-                key = key_column(table, self.keys.stay is not None)
-                whole = table.whole([key, *columns])
-                unit = self.keys.rows(table, whole)
-            self._tables[name] = table, whole, unit
+            self._tables[name] = self._open(name)
         return self._tables[name]
 
+    def _open(self, name: str) -> _Opened:
+        table, keys, n = (
+            find_table(self.mapping, name, self.data),
+            self.keys,
+            len(self.keys.patient),
+        )
+        columns = dict.fromkeys(self._wanted[name])
+        if name == self.mapping.units.table:
+            whole = table.whole([self.mapping.units.patient, *columns])
+            owner = np.full(whole.num_rows, -1, dtype=np.int64)
+            owner[keys.table_row] = np.arange(n)
+            return _Opened(table, whole, owner, n, None)
+        whole = table.whole([key_column(table, keys), *columns])
+        owner = keys.owners(table, whole)
+        if keys.by_stay(table):
+            return _Opened(table, whole, owner, n, None)
+        return _Opened(table, whole, owner, int(keys.patient_of.max()) + 1, keys.patient_of)
+
     def categorical(self, spec: CategoricalSpec) -> pa.Array:
-        table, whole, unit = self.open(spec.table or self.mapping.units.table)
-        index, labels = values.levels(spec, whole[spec.column], table.spec.missing)
-        chosen = _pick(unit, index, index >= 0, self.n, spec.pick, table.name)
-        level = np.where(chosen >= 0, index[np.maximum(chosen, 0)], -1) if len(index) else chosen
+        opened = self.open(spec.table or self.mapping.units.table)
+        index, labels = values.levels(spec, opened.columns[spec.column], opened.table.spec.missing)
+        level = _taken(index, opened.pick(index, index >= 0, spec.pick), -1)
         if spec.absent is not None:
-            seen = np.zeros(self.n, dtype=bool)
-            seen[unit[unit >= 0]] = True
-            level = np.where(seen, level, labels.index(spec.absent))
+            level = np.where(opened.n_rows > 0, level, labels.index(spec.absent))
         if MISSING not in labels:
             labels = [*labels, MISSING]
         level = np.where(level < 0, labels.index(MISSING), level)
@@ -147,19 +182,18 @@ class _Reader:
         return pa.array(number, pa.float64(), mask=np.isnan(number))
 
     def number(self, home: str, spec: NumericSpec) -> FloatArray:
-        table, whole, unit = self.open(home)
+        opened = self.open(home)
         if spec.pick == "count":
-            return np.bincount(unit[unit >= 0], minlength=self.n).astype(np.float64)
-        number = values.numbers(spec, whole[spec.column], table.spec.missing, table)
-        chosen = _pick(unit, number, ~np.isnan(number), self.n, spec.pick, table.name)
-        return _taken(number, chosen, np.nan)
+            return opened.n_rows.astype(np.float64)
+        column, table = opened.columns[spec.column], opened.table
+        number = values.numbers(spec, column, table.spec.missing, table)
+        return _taken(number, opened.pick(number, ~np.isnan(number), spec.pick), np.nan)
 
     def date(self, home: str, place: str, pick: str | None) -> npt.NDArray[np.datetime64]:
         name, column = _place(self.mapping, home, place)
-        table, whole, unit = self.open(name)
-        moment = values.dates(whole[column], column, table)
-        chosen = _pick(unit, moment, ~np.isnat(moment), self.n, pick, table.name)
-        return _taken(moment, chosen, np.datetime64("NaT"))
+        opened = self.open(name)
+        moment = values.dates(opened.columns[column], column, opened.table)
+        return _taken(moment, opened.pick(moment, ~np.isnat(moment), pick), np.datetime64("NaT"))
 
 
 def _taken(value: npt.NDArray, chosen: IntArray, nothing: object) -> npt.NDArray:  # type: ignore[type-arg]

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from llmsyn.errors import MappingError
 from llmsyn.profile.complaints import complain
-from llmsyn.profile.terms import parse_term
 from llmsyn.store import sha256_file
 
 if sys.version_info >= (3, 11):
@@ -259,8 +258,9 @@ def read_mapping(path: str | Path) -> Mapping:
     except FileNotFoundError as error:
         raise MappingError("there is no such mapping file; check the path", file=path) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise MappingError("the mapping file is not readable UTF-8 text; save it as UTF-8",
-                           file=path) from error
+        raise MappingError(
+            "the mapping file is not readable UTF-8 text; save it as UTF-8", file=path
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise MappingError(f"this is not TOML ({error}); mend the line", file=path) from error
     try:
@@ -268,78 +268,11 @@ def read_mapping(path: str | Path) -> Mapping:
     except ValidationError as error:
         raise _first_fault(error, content, path) from error
     mapping._path = path
-    for problem, key in _contradictions(mapping):
+    from llmsyn.cohort.contradictions import contradictions  # which knows this module's types
+
+    for problem, key in contradictions(mapping):
         raise MappingError(problem, file=path, key=key)
     return mapping
-
-
-def _contradictions(mapping: Mapping) -> list[tuple[str, str]]:
-    """What single keys cannot show: names used twice, and references that lead nowhere."""
-    found: list[tuple[str, str]] = []
-    names = [v.name for v in mapping.variables]
-    tables = ", ".join(mapping.tables)
-    if mapping.units.table not in mapping.tables:
-        found.append((f"table {mapping.units.table!r} is not defined; the tables are {tables}",
-                      "units.table"))
-    if mapping.unit == "stay" and mapping.units.stay is None:
-        found.append(("unit is stay, so the column of the stay id is needed; add stay = \"...\"",
-                      "units.stay"))
-    if mapping.units.keep == "first" and mapping.units.order_by is None:
-        found.append(("keep is first, so the column that orders the rows is needed; "
-                      "add order_by = \"...\"", "units.order_by"))
-    for i, variable in enumerate(mapping.variables):
-        here = f"variables[{i}]"
-        if variable.name in names[:i]:
-            found.append((f"variable {variable.name!r} is defined twice; rename one",
-                          f"{here}.name"))
-        if mapping.stages and variable.stage not in mapping.stages:
-            found.append((f"stage {variable.stage!r} is not one of stages "
-                          f"({', '.join(mapping.stages)}); add it there", f"{here}.stage"))
-        if variable.proxy_of and variable.proxy_of not in names:
-            found.append((f"outcome {variable.proxy_of!r} is not defined; name one of the "
-                          "variables", f"{here}.proxy_of"))
-        places = variable.sources if isinstance(variable, CodesSpec) else [variable]
-        for j, place in enumerate(places):
-            sub = f"{here}.sources[{j}]" if isinstance(variable, CodesSpec) else here
-            table = place.table or mapping.units.table
-            if table not in mapping.tables:
-                found.append((f"table {table!r} is not defined; the tables are {tables}",
-                              f"{sub}.table"))
-            elif table != mapping.units.table and not _joins(mapping, table):
-                found.append((f"table {table!r} does not say whose its rows are; add patient or "
-                              "stay with the column's name", f"tables.{table}"))
-        if isinstance(variable, CodesSpec):
-            found += _selector_faults(mapping, variable, here)
-    for i, rule in enumerate(mapping.rules):
-        for text in rule.never:
-            try:
-                known = parse_term(text).variable.partition(".")[0] in names
-            except ValueError:
-                known = False
-            if not known:
-                found.append((f"{text!r} is no term of this mapping; write variable=level",
-                              f"rules[{i}].never"))
-    return found
-
-
-def _selector_faults(mapping: Mapping, codes: CodesSpec, here: str) -> list[tuple[str, str]]:
-    if codes.selector is None:
-        return []
-    found = []
-    categorical = [v.name for v in mapping.variables if isinstance(v, CategoricalSpec)]
-    if codes.selector.variable not in categorical:
-        found.append((f"{codes.selector.variable!r} is no categorical variable; name the variable "
-                      "that says the code version", f"{here}.selector.variable"))
-    selected = {s for systems in codes.selector.systems.values() for s in systems}
-    if unknown := sorted(selected - set(codes.systems)):
-        found.append((f"system {unknown[0]!r} does not occur in the sources; remove it or add its "
-                      "source", f"{here}.selector.systems"))
-    return found
-
-
-def _joins(mapping: Mapping, table: str) -> bool:
-    source = mapping.tables[table]
-    return bool(source.patient or (source.stay and mapping.units.stay))
 
 
 def _first_fault(error: ValidationError, content: dict[str, Any], path: Path) -> MappingError:

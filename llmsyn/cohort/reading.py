@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping as MappingOf
+from collections.abc import Iterator
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +100,8 @@ def _units(mapping: Mapping, data: Path | None) -> UnitKeys:
     elif mapping.unit == "patient" and len(code) > code.max() + 1:
         raise MappingError(
             f"{len(code) - int(code.max()) - 1} rows of table {units.table!r} belong to a patient "
-            "who has a row already, and the unit is the patient; set keep = \"first\" with "
-            "order_by, or unit = \"stay\"",
+            'who has a row already, and the unit is the patient; set keep = "first" with '
+            'order_by, or unit = "stay"',
             file=mapping.path,
             key="units.keep",
         )
@@ -112,7 +113,8 @@ def _units(mapping: Mapping, data: Path | None) -> UnitKeys:
                 "a stay id stands in two rows; give the table one row a stay", column=units.stay
             )
         stay = stay.take(pa.array(order))
-    return UnitKeys(patient.take(pa.array(order)), stay, order)
+    patient_of = np.cumsum(np.append(False, np.diff(code[order]) > 0))
+    return UnitKeys(patient.take(pa.array(order)), stay, patient_of, order)
 
 
 def _ids(table: Table, whole: pa.Table, column: str) -> pa.Array:

@@ -39,7 +39,7 @@ def levels(
 def _level(spec: CategoricalSpec, text: str | None, nothing: set[str | None]) -> str | None:
     if text is not None and text in spec.levels:
         level = spec.levels[text]
-    elif text in nothing:
+    elif text is None or text in nothing:
         return None
     else:
         level = text if spec.other is None else spec.other
@@ -127,9 +127,7 @@ def years_between(
     return np.where(known, years - before, np.nan)
 
 
-def days_between(
-    start: npt.NDArray[np.datetime64], end: npt.NDArray[np.datetime64]
-) -> FloatArray:
+def days_between(start: npt.NDArray[np.datetime64], end: npt.NDArray[np.datetime64]) -> FloatArray:
     """Days with fractions; NaN where a date is missing."""
     known = ~(np.isnat(start) | np.isnat(end))
     return np.where(known, (end - start) / _DAY, np.nan)
@@ -150,8 +148,7 @@ def _number(text: str) -> float:
 
 
 def _middle(text: str) -> float:
-    """The middle of an interval, written [70-80), [70,80) or 70-80; of a whole-number one,
-    the number at or below it."""
+    """The whole number at or below the middle of [70-80), [70,80) or 70-80."""
     inner = text.strip("[]() ")
     ends = parse_range(text)
     low, high = (ends.low, ends.high) if ends else map(float, inner.split("-"))

@@ -47,6 +47,9 @@ WEIGHTS: Mapping[Group, float] = MappingProxyType(
 """
 
 
+_PER_PATIENT = ("n_patients", "stays cut")  # a patient counts once, however many stays
+
+
 @dataclass(frozen=True)
 class NoiseLine:
     """One array of a release: what a patient can change in it, and its noise."""
@@ -152,7 +155,7 @@ def rho_of(epsilon: float, delta: float) -> float:
     for _ in range(200):
         middle = (low + high) / 2
         low, high = (middle, high) if delta_of(middle, epsilon) <= delta else (low, middle)
-    return low
+    return low * (1 - 1e-9)  # so that rounding in sums of rho never spends more
 
 
 def plan_noise(
@@ -187,7 +190,7 @@ def plan_noise(
     if not public_size:
         ones.append(("n_units", "size", 1))
         if design.unit == "stay":
-            ones.append(("n_patients", "size", 1 / max_stays))  # one a patient, not one a stay
+            ones.append(("n_patients", "size", 1))
     for variable in design.variables:
         if not isinstance(variable, CodeSet):
             ones.append((variable.name, "levels", 1))
@@ -196,6 +199,8 @@ def plan_noise(
         ones.append((f"{variable.name} cut", "cut", 1))
         if select_codes:
             ones.append((f"{variable.name} selection", "selection", caps[variable.name]))
+    if design.unit == "stay":
+        ones.append(("stays cut", "cut", 1))
     for i, table in enumerate(design.tables):
         group: Group = "pairs" if table.is_pairs else "tables"
         ones.append((table_key(i, table), group, _ones_of_table(table, design, caps)))
@@ -215,9 +220,8 @@ def plan_noise(
     lines = []
     for name, group, count in ones:
         share = weights[group] / total / members[group]
-        one_patient = name == "n_patients"
-        l1 = 1.0 if one_patient else max_stays * count
-        l2 = 1.0 if one_patient else max_stays * math.sqrt(count)
+        times = 1 if name in _PER_PATIENT else max_stays
+        l1, l2 = times * count, times * math.sqrt(count)
         lines.append(NoiseLine(name, group, l1_factor * l1, l2_factor * l2, rho * share))
     return NoisePlan(epsilon, delta, rho, MappingProxyType(caps), max_stays, tuple(lines))
 

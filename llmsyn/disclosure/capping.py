@@ -32,17 +32,19 @@ class Capping:
         code first, then by position.
     max_stays : how many units of a patient are kept, in the order of the rows.
     cut_units : units that lost a code, by code set.
+    cut_patients : patients that lost a stay.
     """
 
     listed: Mapping[str, Collection[str]]
     max_codes: Mapping[str, int]
     max_stays: int = 1
     cut_units: dict[str, int] = field(default_factory=dict)
+    cut_patients: int = 0
 
     def apply(self, batches: Iterable[Cohort]) -> Iterator[Cohort]:
         """Cap one batch after the other; a patient's stays may stand in several batches."""
         seen: dict[Any, int] = {}
-        self.cut_units = dict.fromkeys(self.max_codes, 0)
+        self.cut_units, self.cut_patients = dict.fromkeys(self.max_codes, 0), 0
         for batch in batches:
             yield self.codes_capped(take_units(batch, self._stays_kept(batch, seen)))
 
@@ -51,6 +53,7 @@ class Capping:
         for i, patient in enumerate(batch.units["patient_id"].to_pylist()):
             seen[patient] = seen.get(patient, 0) + 1
             keep[i] = seen[patient] <= self.max_stays
+            self.cut_patients += seen[patient] == self.max_stays + 1
         return keep
 
     def codes_capped(self, batch: Cohort) -> Cohort:
@@ -65,9 +68,7 @@ class Capping:
         return replace(batch, codes=codes)
 
 
-def _capped(
-    table: pa.Table, listed: Collection[str], most: int
-) -> tuple[pa.Table, BoolArray, int]:
+def _capped(table: pa.Table, listed: Collection[str], most: int) -> tuple[pa.Table, BoolArray, int]:
     """The table with unlisted codes named so, which rows are kept, units that lose some."""
     column = table["code"]
     if not pa.types.is_dictionary(column.type):

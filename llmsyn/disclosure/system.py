@@ -232,6 +232,7 @@ class Draft:
             shape=(len(indptr) - 1, self.size),
         )
         matrix.sum_duplicates()
+        matrix.eliminate_zeros()
         amounts = np.zeros(self.size, dtype=bool)
         structural = np.zeros(self.size, dtype=bool)
         tier = np.full(self.size, int(Tier.DERIVED), dtype=np.int64)

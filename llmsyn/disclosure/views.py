@@ -33,11 +33,12 @@ class Truth:
     Attributes
     ----------
     units : exact count; NaN where even all exact counts together leave it open.
-    patients : at least so many distinct patients stand behind it.
+    patients, patients_most : at least, and at most, so many distinct patients stand behind it.
     """
 
     units: FloatArray
     patients: FloatArray
+    patients_most: FloatArray
 
     def small(self, system: System, threshold: int) -> BoolArray:
         """Counts to protect: of somebody, and of fewer than T distinct patients."""
@@ -112,7 +113,7 @@ def owner_view(system: System, units: Profile, patients: Profile) -> Truth:
     bounds = propagate(system, published(system, (units,), exact=True))
     exact = np.where(bounds.fixed, np.round(bounds.lower), np.nan)
     if units.unit == "patient":
-        return Truth(exact, exact.copy())
+        return Truth(exact, exact, exact)
     most = np.where(np.isnan(exact), units.n_patients, np.minimum(exact, units.n_patients))
     least = np.where(exact >= 1, 1.0, 0.0)
     least[N] = most[N] = units.n_patients
@@ -122,7 +123,7 @@ def owner_view(system: System, units: Profile, patients: Profile) -> Truth:
         least[ids[known]] = most[ids[known]] = counts[known]
     for _ in range(_ROUNDS):
         _spread(system, least, most)
-    return Truth(exact, least)
+    return Truth(exact, least, most)
 
 
 def _spread(system: System, least: FloatArray, most: FloatArray) -> None:

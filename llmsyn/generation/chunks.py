@@ -129,7 +129,9 @@ def column(
     # The small term keeps an edge such as 0.3 on its own side of the grid.
     values = np.maximum(np.floor(values * grid + 1e-9) / grid, edges[bins])
     if variable.decimals == 0:
-        return pa.array(values.astype(np.int32), pa.int32(), mask=missing if missing.any() else None)
+        return pa.array(
+            values.astype(np.int32), pa.int32(), mask=missing if missing.any() else None
+        )
     values = np.round(values, variable.decimals)
     return pa.array(values, pa.float64(), mask=missing if missing.any() else None)
 
@@ -149,9 +151,7 @@ def _code_table(network: Network, drawn: Drawn, k: int, ids: np.ndarray[Any, Any
     unit = np.empty(n_rows, np.int32)
     code = np.empty(n_rows, np.int16)
     position = np.empty(n_rows, np.int16)
-    list_rows(
-        drawn.events, first, last, unlisted, main, first_code, n_codes, unit, code, position
-    )
+    list_rows(drawn.events, first, last, unlisted, main, first_code, n_codes, unit, code, position)
     patient = pa.array(ids[unit])
     columns = {"patient_id": patient}
     if network.unit == "stay":

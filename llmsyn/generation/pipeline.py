@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from llmsyn import __version__
 from llmsyn.errors import InputError
 from llmsyn.generation.card import data_card
 from llmsyn.generation.chunks import CHUNK, UNIT_TABLE, Job, write_chunk
@@ -109,7 +110,7 @@ def generate(
         "scale": scale,
         "icd10_sex_edit": icd10_sex_edit,
         "quotas": quotas,
-        "llmsyn": version("llmsyn"),
+        "llmsyn": __version__,
     }
     with claimed(out, run, force=force):
         begun = time.perf_counter()
@@ -238,8 +239,7 @@ def _manifest(
             "misses": [vars(m) for m in checked.misses[:100]],
         },
         "versions": {
-            name: version(name) for name in ("llmsyn", "numpy", "numba", "pyarrow", "scipy")
+            "llmsyn": __version__,
+            **{name: version(name) for name in ("numpy", "numba", "pyarrow", "scipy")},
         },
     }
-
-

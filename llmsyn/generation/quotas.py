@@ -17,7 +17,9 @@ _ROUNDS = 4
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-def permuted(index: npt.NDArray[np.int64], n: int, key: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+def permuted(
+    index: npt.NDArray[np.int64], n: int, key: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.int64]:
     """Images of ``index`` under a keyed permutation of ``0..n-1``.
 
     Parameters
@@ -40,7 +42,9 @@ def permuted(index: npt.NDArray[np.int64], n: int, key: npt.NDArray[np.uint64]) 
     return value.astype(np.int64)
 
 
-def _feistel(value: npt.NDArray[np.uint64], half: int, key: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _feistel(
+    value: npt.NDArray[np.uint64], half: int, key: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.uint64]:
     bits, mask = np.uint64(half), np.uint64((1 << half) - 1)
     left, right = value >> bits, value & mask
     for k in key[:_ROUNDS]:
@@ -56,7 +60,7 @@ def quota_uniforms(
 ) -> npt.NDArray[np.float64]:
     """``(n_chunk,)`` uniforms of units ``start..start + n_chunk - 1`` for one variable."""
     sequence = np.random.SeedSequence(seed, spawn_key=(2**31, variable))
-    key = sequence.generate_state(_ROUNDS, np.uint64)
+    key = np.asarray(sequence.generate_state(_ROUNDS, np.uint64), np.uint64)
     place = permuted(np.arange(start, start + n_chunk), n, key)
     result: npt.NDArray[np.float64] = (place + random.random(n_chunk)) / n
     return result

@@ -15,7 +15,7 @@ from llmsyn.knowledge.types import Association
 from llmsyn.network.cells import cells_from_log_odds, pair_cells
 from llmsyn.network.draft import Draft
 from llmsyn.network.factors import code_factor, level_factor, levels_of
-from llmsyn.network.model import FloatArray, LevelNode, SlotNode
+from llmsyn.network.model import BoolArray, FloatArray, IntArray, LevelNode, SlotNode
 from llmsyn.network.reconcile import fit_table
 from llmsyn.network.tables import room
 from llmsyn.profile.terms import Term
@@ -43,7 +43,7 @@ def lay_associations(
     made: Draft,
     associations: Sequence[Association],
     log_odds: Callable[[Association], float],
-    spoken: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]],
+    spoken: dict[int, BoolArray],
 ) -> None:
     """Lay associations on the network as soft cells.
 
@@ -122,9 +122,7 @@ def _levels_on_level(
 
 
 def _is_published(node: LevelNode | SlotNode, parent: int) -> bool:
-    return any(
-        f.hard.any() and any(p.variable == parent for p in f.parents) for f in node.factors
-    )
+    return any(f.hard.any() and any(p.variable == parent for p in f.parents) for f in node.factors)
 
 
 def _levels_on_codes(
@@ -173,7 +171,7 @@ def _codes_on_level(
 def _codes_on_codes(
     made: Draft,
     group: list[tuple[_End, _End, float]],
-    spoken: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]],
+    spoken: dict[int, BoolArray],
 ) -> None:
     # A suppressed pair is below the threshold, whatever knowledge says of it.
     bound = max(made.profile.disclosure.threshold - 1, 1) / made.profile.n_units
@@ -184,8 +182,8 @@ def _codes_on_codes(
         first, second = made.slots(r), made.slots(s)
         i = np.array([a.code for a, _, _ in edges])
         j = np.array([b.code for _, b, _ in edges])
-        value = np.array([v for _, _, v in edges])
-        joint = _within_selector(made, first, second, i, j, value)
+        values = np.array([v for _, _, v in edges])
+        joint = _within_selector(made, first, second, i, j, values)
         if r == s:
             free = ~first.pair_hard[i, j] & ~np.isneginf(first.pairs[i, j])
             joint = np.where(np.isnan(first.pair_target[i, j]), joint, np.minimum(joint, bound))
@@ -206,8 +204,8 @@ def _within_selector(
     made: Draft,
     first: SlotNode,
     second: SlotNode,
-    i: np.ndarray[tuple[int], np.dtype[np.int64]],
-    j: np.ndarray[tuple[int], np.dtype[np.int64]],
+    i: IntArray,
+    j: IntArray,
     log_odds: FloatArray,
 ) -> FloatArray:
     """Joint shares of pairs of codes, odds ratios taken within each level of the selector."""

@@ -36,7 +36,6 @@ from llmsyn.network.drawing import (
 )
 from llmsyn.network.model import CodeFactor, Factor, FloatArray, LevelNode, Network, SlotNode
 
-
 BASE_SPEED = 3.0
 """Base weights move faster than factors, which see only what the base leaves."""
 
@@ -58,6 +57,9 @@ class Settings:
     ridge: float = 0.01  # pull of soft (knowledge) weights towards zero
     threads: int = 2
     seed: int = 20_240_901
+
+
+DEFAULT = Settings()
 
 
 @dataclass(eq=False)
@@ -94,7 +96,7 @@ class _Moving:
 
 def calibrate(
     network: Network,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:

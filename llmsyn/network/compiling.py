@@ -15,7 +15,7 @@ import numpy as np
 from llmsyn.errors import InputError
 from llmsyn.knowledge.types import Association, Impossible
 from llmsyn.network.beliefs import lay_associations
-from llmsyn.network.calibration import Settings, calibrate
+from llmsyn.network.calibration import DEFAULT, Settings, calibrate
 from llmsyn.network.draft import draft
 from llmsyn.network.masks import cut_points, lay_masks
 from llmsyn.network.model import Network
@@ -53,7 +53,7 @@ def compile_network(
     *,
     log_odds: Callable[[Association], float] = lambda a: a.weight * float(a.effect),
     tables: TableChoice = "all",
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Compiled:

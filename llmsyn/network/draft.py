@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,9 +61,7 @@ class Draft:
 
     def slots(self, code_set: int) -> SlotNode:
         """The slot node of a code set."""
-        return next(
-            n for n in self.nodes if isinstance(n, SlotNode) and n.code_set == code_set
-        )
+        return next(n for n in self.nodes if isinstance(n, SlotNode) and n.code_set == code_set)
 
     def node_at(self, time: int) -> LevelNode | SlotNode:
         """The node of that drawing rank."""
@@ -121,17 +120,17 @@ def _add_level(made: Draft, variable: LevelVariable, share: FloatArray) -> int:
 def _split_bins(variable: Numeric, cuts: Iterable[float]) -> tuple[LevelVariable, FloatArray]:
     step = 10.0**-variable.decimals
     edges, counts = [float(variable.edges[0])], []
-    for low, high, count in zip(
-        variable.edges, variable.edges[1:], variable.counts, strict=False
-    ):
-        inner = sorted({c for c in cuts if low < c < high and abs(c / step - round(c / step)) < 1e-9})
+    for low, high, count in zip(variable.edges, variable.edges[1:], variable.counts, strict=False):
+        inner = sorted(
+            {c for c in cuts if low < c < high and abs(c / step - round(c / step)) < 1e-9}
+        )
         parts = [*inner, float(high)]
         start = float(low)
         for end in parts:
             counts.append(count * (end - start) / (high - low))
             edges.append(end)
             start = end
-    labels = tuple(str(Range(a, b)) for a, b in zip(edges, edges[1:], strict=False))
+    labels = tuple(str(Range(a, b)) for a, b in pairwise(edges))
     values = np.array(counts)
     if variable.has_missing:
         labels, values = (*labels, "missing"), np.append(values, variable.missing_count)

@@ -341,5 +341,3 @@ def _no_sums(step: LevelProgram | SlotProgram) -> Sums:
     width = step.base.shape[-1]
     empty = np.zeros((0, width))
     return Sums(np.zeros(width), empty, empty, np.zeros(width), empty, empty)
-
-

@@ -92,7 +92,7 @@ def levels_of(level: LevelVariable, value: str | Range) -> list[int]:
 
 def group_sums(share: FloatArray, side: Side) -> FloatArray:
     """``(n_groups,)`` shares of the groups of a level side."""
-    return np.bincount(side.groups, weights=share, minlength=side.n_groups)
+    return np.asarray(np.bincount(side.groups, weights=share, minlength=side.n_groups), float)
 
 
 def make_factor(made: Draft, time: int, parents: tuple[Parent, ...], name: str) -> Factor:
@@ -127,9 +127,9 @@ def level_factor(made: Draft, time: int, variable: int) -> Factor:
     node = made.node_at(time)
     n = len(made.variables[variable].levels)
     for factor in node.factors:
-        if len(factor.parents) == 1 and factor.parents[0].variable == variable:
-            if factor.parents[0].n_groups == n:
-                return factor
+        parent = factor.parents[0]
+        if len(factor.parents) == 1 and parent.variable == variable and parent.n_groups == n:
+            return factor
     factor = make_factor(
         made, time, (identity_parent(made, variable),), made.variables[variable].name
     )

@@ -26,7 +26,7 @@ TINY, HUGE = 1e-18, 1e18
 """Slot weights are rescaled to a sum of one outside these bounds."""
 
 
-@numba.njit(nogil=True, cache=True, fastmath=_SUMS_IN_ANY_ORDER)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True, fastmath=_SUMS_IN_ANY_ORDER)
 def draw_level(
     rows: Any,  # (n, n_factors) int32, row of each factor
     weights: Any,  # (n_rows, n_levels) float64, all factors stacked
@@ -91,8 +91,8 @@ def draw_level(
     return dead
 
 
-@numba.njit(nogil=True, cache=True, fastmath=_SUMS_IN_ANY_ORDER, inline="always")  # type: ignore[untyped-decorator]
-def _multiply(w: Any, row: Any, sums: Any) -> float:
+@numba.njit(nogil=True, cache=True, fastmath=_SUMS_IN_ANY_ORDER, inline="always")
+def _multiply(w: Any, row: Any, sums: Any) -> Any:
     """``w *= row``; block sums into ``sums``; return the total."""
     total = np.float32(0.0)
     for b in range(sums.shape[0]):
@@ -106,7 +106,14 @@ def _multiply(w: Any, row: Any, sums: Any) -> float:
     return total
 
 
-@numba.njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True, fastmath=_SUMS_IN_ANY_ORDER, inline="always")
+def _scale(w: Any, row: Any) -> None:
+    """``w *= row``, where no draw follows at once."""
+    for k in range(w.shape[0]):
+        w[k] *= row[k]
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
 def _search(w: Any, sums: Any, left: float) -> int:
     """The column at which the running sum of ``w`` passes ``left``; -1 when all are zero."""
     chosen = -1
@@ -127,7 +134,7 @@ def _search(w: Any, sums: Any, left: float) -> int:
     return chosen
 
 
-@numba.njit(nogil=True, cache=True, fastmath=_SUMS_IN_ANY_ORDER)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True, fastmath=_SUMS_IN_ANY_ORDER)
 def fill_slots(
     slots: Any,  # (n,) int32, number of slots to fill
     main: Any,  # (n,) int8: 0 no main slot, 1 listed codes only, 2 unlisted only, 3 either
@@ -187,21 +194,15 @@ def fill_slots(
             for k in range(width):
                 w[k] = base_main[k]
             for f in range(main_rows.shape[1]):
-                _multiply(w, main_weights[main_rows[i, f]], sums)
+                _scale(w, main_weights[main_rows[i, f]])
             for e in range(before):
-                _multiply(w, links[events[i, e]], sums)
+                _scale(w, links[events[i, e]])
             if main[i] == 1:
                 w[n_codes] = 0.0
             elif main[i] == 2:
                 for k in range(n_codes):
                     w[k] = 0.0
-            total = np.float32(0.0)
-            for b in range(sums.shape[0]):
-                s = np.float32(0.0)
-                for k in range(b * BLOCK, (b + 1) * BLOCK):
-                    s += w[k]
-                sums[b] = s
-                total += s
+            total = _multiply(w, pairs[n_codes], sums)
             chosen = _search(w, sums, uniforms[u] * total)
             u += 1
             if chosen < 0:
@@ -228,9 +229,9 @@ def fill_slots(
             for k in range(width):
                 w[k] = base[k]
             for f in range(rows.shape[1]):
-                _multiply(w, weights[rows[i, f]], sums)
+                _scale(w, weights[rows[i, f]])
             for e in range(before):
-                _multiply(w, links[events[i, e]], sums)
+                _scale(w, links[events[i, e]])
             if not unlisted_repeats:
                 w[n_codes] = 0.0
             if n_drawn == 1 and drawn[0] < n_codes:
@@ -287,7 +288,7 @@ def fill_slots(
     return short
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def list_rows(
     events: Any,  # (n, capacity) int16
     first: Any,  # (n,) int32, where the list starts in a unit's events

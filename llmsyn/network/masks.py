@@ -50,9 +50,7 @@ def lay_masks(made: Draft, impossibles: Sequence[Impossible]) -> None:
     _check_room(made)
 
 
-def _all_rules(
-    impossibles: Iterable[Impossible], profile: Profile
-) -> Iterable[tuple[Term, ...]]:
+def _all_rules(impossibles: Iterable[Impossible], profile: Profile) -> Iterable[tuple[Term, ...]]:
     yield from (i.terms for i in impossibles)
     yield from (r.never for r in profile.rules)
 

@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Factor:
     parents: tuple[Parent, ...]
     weights: FloatArray  # (n_rows, n_targets) log
     target: FloatArray  # (n_rows, n_targets)
-    hard: npt.NDArray[np.bool_]  # (n_rows, n_targets)
+    hard: BoolArray  # (n_rows, n_targets)
     share: FloatArray  # (n_rows,) published share of each row
     name: str = ""
 
@@ -67,7 +68,7 @@ class CodeFactor:
 
     weights: FloatArray  # (n_codes_before, n_targets) log
     target: FloatArray
-    hard: npt.NDArray[np.bool_]
+    hard: BoolArray
     share: FloatArray  # (n_codes_before,) published prevalence
 
 
@@ -117,7 +118,7 @@ class SlotNode:
     share_main: FloatArray | None  # (n_codes + 1,)
     pairs: FloatArray  # (n_codes, n_codes) symmetric
     pair_target: FloatArray  # (n_codes, n_codes) symmetric, NaN free
-    pair_hard: npt.NDArray[np.bool_]
+    pair_hard: BoolArray
     unlisted_repeats: bool = False
     factors: list[Factor] = field(default_factory=list)
     main_factors: list[Factor] = field(default_factory=list)

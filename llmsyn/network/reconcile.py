@@ -154,4 +154,6 @@ def poisson_binomial(prevalence: FloatArray) -> FloatArray:
     for p in prevalence:
         shares = np.append(shares * (1 - p), 0.0) + np.append(0.0, shares * p)
     keep = int(np.searchsorted(np.cumsum(shares), 1 - 1e-9)) + 1
-    return shares[: keep + 1] / shares[: keep + 1].sum()
+    kept = shares[: keep + 1]
+    result: FloatArray = kept / kept.sum()
+    return result

@@ -26,7 +26,17 @@ from llmsyn.store import atomic
 FORMAT = 1
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (CodeFactor, CodeList, Factor, LevelNode, LevelVariable, Network, Parent, SlotNode, Tilt)
+    for kind in (
+        CodeFactor,
+        CodeList,
+        Factor,
+        LevelNode,
+        LevelVariable,
+        Network,
+        Parent,
+        SlotNode,
+        Tilt,
+    )
 }
 
 
@@ -69,7 +79,9 @@ def _to_tree(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
             "fields": {f.name: _to_tree(getattr(value, f.name), arrays) for f in fields(value)},
         }
     if isinstance(value, (list, tuple)):
-        return {"tuple" if isinstance(value, tuple) else "list": [_to_tree(v, arrays) for v in value]}
+        return {
+            "tuple" if isinstance(value, tuple) else "list": [_to_tree(v, arrays) for v in value]
+        }
     return value
 
 

@@ -12,7 +12,7 @@ from llmsyn.network.factors import (
     group_sums,
     make_factor,
 )
-from llmsyn.network.model import Factor, FloatArray, LevelNode, Parent, SlotNode
+from llmsyn.network.model import BoolArray, Factor, FloatArray, LevelNode, Parent, SlotNode
 from llmsyn.network.reconcile import fit_table, tolerance
 from llmsyn.profile.tables import Table
 
@@ -86,7 +86,9 @@ def _lay_levels(
         _note_moves(made, table, padded, fitted)
         width = factor.weights.shape[1]
         levels = child.groups[:width]
-        factor.target = np.where(levels < child.n_labels, fitted[:, np.minimum(levels, child.n_labels - 1)], np.nan)
+        factor.target = np.where(
+            levels < child.n_labels, fitted[:, np.minimum(levels, child.n_labels - 1)], np.nan
+        )
         factor.hard = ~np.isnan(factor.target)
     else:
         assert isinstance(node, SlotNode)
@@ -103,9 +105,7 @@ def _lay_levels(
         node.factors.append(factor)
 
 
-def _mask_zeros(
-    made: Draft, table: Table, factor: Factor, padded: FloatArray, child: Side
-) -> None:
+def _mask_zeros(made: Draft, table: Table, factor: Factor, padded: FloatArray, child: Side) -> None:
     """A published count of exactly zero is a mask, where zeros are exact."""
     if table.half_width > 0 or table.sigma > 0:
         return
@@ -198,13 +198,17 @@ def room(made: Draft, slots: SlotNode, variable: int) -> FloatArray:
     n_levels = len(made.variables[variable].levels)
     for factor in slots.factors:
         parents = factor.parents
-        if len(parents) == 1 and parents[0].variable == variable and parents[0].n_groups == n_levels:
+        if (
+            len(parents) == 1
+            and parents[0].variable == variable
+            and parents[0].n_groups == n_levels
+        ):
             return np.asarray(~np.isneginf(factor.weights[:, : slots.n_codes]), dtype=float)
     return np.ones((n_levels, slots.n_codes))
 
 
 def _meet_total(
-    made: Draft, slots: SlotNode, aims: FloatArray, hard: FloatArray, bound: float
+    made: Draft, slots: SlotNode, aims: FloatArray, hard: BoolArray, bound: float
 ) -> FloatArray:
     """Scale the suppressed pairs to what the published ones leave of E[K (K - 1)]."""
     if slots.unlisted_repeats:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from llmsyn.network.draft import Draft
-from llmsyn.network.model import LevelNode, SlotNode, Tilt
+from llmsyn.network.model import BoolArray, LevelNode, SlotNode, Tilt
 
 
-def lay_tilts(made: Draft, informed: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]) -> None:
+def lay_tilts(made: Draft, informed: dict[int, BoolArray]) -> None:
     """Give the count nodes their tilts.
 
     Parameters
@@ -44,7 +44,7 @@ def lay_tilts(made: Draft, informed: dict[int, np.ndarray[tuple[int, ...], np.dt
         count.tilt = Tilt(np.zeros(len(before)), wanted, before)
 
 
-def spoken_cells(made: Draft) -> dict[int, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+def spoken_cells(made: Draft) -> dict[int, BoolArray]:
     """Which cells between lists are published, by drawing rank of the later list."""
     return {
         time: node.links.hard[:, :-1].copy()

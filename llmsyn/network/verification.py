@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmsyn.network.calibration import Settings, estimate, pilot_sums
-from llmsyn.network.model import FloatArray, LevelNode, Network, SlotNode
+from llmsyn.network.model import BoolArray, FloatArray, LevelNode, Network, SlotNode
 
 ALLOWED_BIAS = 0.0005
 """Largest bias of a share that METHOD.md section 3 promises."""
@@ -43,7 +43,9 @@ class Verification:
     misses: tuple[Miss, ...]
 
 
-def verify(network: Network, settings: Settings, n: int = 100_000, stream: int = 10**6) -> Verification:
+def verify(
+    network: Network, settings: Settings, n: int = 100_000, stream: int = 10**6
+) -> Verification:
     """Estimate every published cell on ``n`` fresh units."""
     program, sums, counts = pilot_sums(network, n, settings, stream)
     names: list[str] = []
@@ -80,12 +82,12 @@ def verify(network: Network, settings: Settings, n: int = 100_000, stream: int =
 
 def _targets(
     network: Network, node: LevelNode | SlotNode
-) -> tuple[list[str], list[FloatArray | None], list[FloatArray]]:
+) -> tuple[list[str], list[FloatArray | None], list[BoolArray]]:
     """Names, targets and what is published, in the order of ``estimate``."""
     everything = np.ones((1,), bool)
     if isinstance(node, LevelNode):
         name = network.variables[node.variable].name
-        rows: list[tuple[str, FloatArray | None, FloatArray]] = [(name, node.share, everything)]
+        rows: list[tuple[str, FloatArray | None, BoolArray]] = [(name, node.share, everything)]
         rows += [(f"{f.name} -> {name}", f.target, f.hard) for f in node.factors]
         codes = node.codes
     else:
@@ -94,7 +96,9 @@ def _targets(
         rows += [(f"{f.name} -> {name}", f.target, f.hard) for f in node.factors]
         rows += [(f"{f.name} -> {name}.main", f.target, f.hard) for f in node.main_factors]
         codes = node.links
-    rows.append((f"codes -> {name}", codes.target if codes else None, codes.hard if codes else everything))
+    rows.append(
+        (f"codes -> {name}", codes.target if codes else None, codes.hard if codes else everything)
+    )
     if isinstance(node, LevelNode):
         rows.append((f"codes -> mean of {name}", None, everything))
     else:

@@ -178,7 +178,9 @@ def _code_set(
     columns: dict[str, list[str]] = {"code": [_text(code) for code in codes.codes]}
     if title is not None:
         named = (title(codes.system_of(code), codes.bare(code)) for code in codes.codes)
-        columns["title"] = [spreadsheet_safe(name or "") for name in named]
+        titles = [spreadsheet_safe(name or "") for name in named]
+        if any(titles):
+            columns["title"] = titles
     columns["count"] = [_count(x) for x in codes.counts]
     if codes.main is not None:
         columns["main_count"] = [_count(x) for x in codes.main]

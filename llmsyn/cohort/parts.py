@@ -1,0 +1,166 @@
+"""Synthetic cohort folders, read part by part; and whatever else a cohort can be given as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from llmsyn.cohort.types import Cohort
+from llmsyn.errors import CohortError
+from llmsyn.store import sha256_file
+
+MANIFEST = "manifest.json"
+MANIFEST_SCHEMA = 1
+_UNIT_TABLE = {"patient": "patients", "stay": "stays"}
+_BATCH_UNITS = 100_000
+
+
+def open_cohort(
+    path: str | Path, data: str | Path | None = None, *, size: int = _BATCH_UNITS
+) -> Iterator[Cohort]:
+    """Batches of a synthetic cohort folder, or of real tables through a mapping file.
+
+    Parameters
+    ----------
+    path : a folder that this program wrote, or a mapping file ending in ``.toml``.
+    data : folder of the tables that the mapping names (its own folder without it).
+    size : units in a batch of real rows; synthetic ones come part by part.
+
+    Raises
+    ------
+    CohortError : the folder has no manifest of ours, or does not hold what the manifest says.
+    MappingError : the mapping or its tables cannot be read.
+    """
+    path = Path(path)
+    if path.suffix == ".toml":
+        from llmsyn.cohort.mapping import read_mapping
+        from llmsyn.cohort.reading import read_cohort
+
+        yield from read_cohort(read_mapping(path), data).batches(size)
+    else:
+        yield from synthetic_parts(path)
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of a finished synthetic cohort.
+
+    Raises
+    ------
+    CohortError : there is none, or it is of another version.
+    """
+    file = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise CohortError(
+            "there is no manifest, so this is no finished cohort of ours; for real tables name a "
+            "mapping file, for a run that was cut run generate again",
+            file=folder,
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CohortError("the manifest is not readable; generate the cohort again",
+                          file=file) from error
+    needed = {"unit": str, "n": int, "parts": list, "code_sets": list}
+    if not isinstance(manifest, dict) or manifest.get("origin") != "synthetic":
+        raise CohortError("this is no manifest of a synthetic cohort; generate it again", file=file)
+    if manifest.get("schema") != MANIFEST_SCHEMA:
+        raise CohortError(
+            f"the manifest has schema {manifest.get('schema')!r}, expected {MANIFEST_SCHEMA}; "
+            "generate the cohort again with this version",
+            file=file,
+        )
+    for key, kind in needed.items():
+        if not isinstance(manifest.get(key), kind):
+            raise CohortError("the key is missing or of the wrong kind; generate the cohort again",
+                              file=file, key=key)
+    if manifest["unit"] not in _UNIT_TABLE:
+        raise CohortError(f"unit {manifest['unit']!r} is neither patient nor stay; generate the "
+                          "cohort again", file=file, key="unit")
+    return manifest
+
+
+def synthetic_parts(folder: str | Path, *, verify: bool = False) -> Iterator[Cohort]:
+    """The parts of a synthetic cohort, one after the other.
+
+    Parameters
+    ----------
+    folder : holds ``patients/`` (or ``stays/``), one folder per code set, and the manifest.
+    verify : compare the hash of every file with the manifest.
+
+    Raises
+    ------
+    CohortError : no manifest, a file that is missing or changed, or another number of units.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    unit_table = _UNIT_TABLE[manifest["unit"]]
+    hashes = {part["file"]: part.get("sha256") for part in manifest["parts"]}
+    numbers = sorted(Path(f).name for f in hashes if Path(f).parent.name == unit_table)
+    seen = 0
+    for name in numbers:
+        files = {t: f"{t}/{name}" for t in (unit_table, *manifest["code_sets"])}
+        for file in files.values():
+            if file not in hashes or not (folder / file).is_file():
+                raise CohortError(
+                    "the part is missing; generate the cohort again", file=folder / file
+                )
+            if verify and sha256_file(folder / file) != hashes[file]:
+                raise CohortError("the part was changed after it was written; generate the cohort "
+                                  "again", file=folder / file)
+        cohort = _part(folder, files, manifest["unit"], unit_table)
+        seen += len(cohort)
+        yield cohort
+    if seen != manifest["n"]:
+        raise CohortError(
+            f"the parts hold {seen:,} units where the manifest says {manifest['n']:,}; generate "
+            "the cohort again",
+            file=folder / MANIFEST,
+        )
+
+
+def _part(folder: Path, files: dict[str, str], unit: str, unit_table: str) -> Cohort:
+    units = _read(folder / files[unit_table])
+    key = "stay_id" if unit == "stay" else "patient_id"
+    columns = {name: _column(name, units[name]) for name in units.column_names}
+    known = units[key].combine_chunks()
+    codes = {}
+    for name, file in files.items():
+        if name == unit_table:
+            continue
+        table = _read(folder / file)
+        row = pc.index_in(table[key].combine_chunks(), value_set=known)
+        if row.null_count:
+            raise CohortError(f"a {key} is not among the {unit_table}; generate the cohort again",
+                              file=folder / file, column=key)
+        code = table["code"].combine_chunks()
+        if not pa.types.is_dictionary(code.type):
+            code = pc.dictionary_encode(code)
+        kept = {"row": row, "code": code, "position": table["position"].combine_chunks()}
+        if "time" in table.column_names:
+            kept["time"] = table["time"].combine_chunks()
+        codes[name] = pa.table(kept)
+    return Cohort("synthetic", "stay" if unit == "stay" else "patient", pa.table(columns), codes)
+
+
+def _column(name: str, column: pa.ChunkedArray) -> pa.Array:
+    """Numbers as float64, texts dictionary-encoded, ids as they are."""
+    array = column.combine_chunks()
+    if name in ("patient_id", "stay_id") or pa.types.is_dictionary(array.type):
+        return array
+    if pa.types.is_string(array.type):
+        return pc.dictionary_encode(array)
+    return array.cast(pa.float64())
+
+
+def _read(file: Path) -> pa.Table:
+    try:
+        return pq.read_table(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise CohortError("the part is not readable Parquet; generate the cohort again",
+                          file=file) from error

@@ -1,0 +1,347 @@
+r"""The audit: can a reader of the release work out a small count?
+
+Let T be the threshold, and call a count *small* when it is at least 1 and stands for fewer
+than T distinct patients.  Small counts are known to the owner only.  With the bounds of
+:mod:`llmsyn.disclosure.bounds` for every count, printed or derivable:
+
+* test (a), a reader who does not know the rule of suppression: no small count has an upper
+  bound below T, and no small count that a table left out has a lower bound above 1;
+* test (b), a reader who knows the rule, and even which cells are left out because they are
+  small (complementary ones apart): no small count is determined.  Each such cell is given
+  to lie in 1..T-1, or in 0..T-1 where zeros are left out too;
+* groups: the cells that are left out of one published sum are at least T patients together,
+  or nobody.
+
+Without the measurement (an audit of somebody else's profile, from outside) it is unknown
+which counts are small.  Then a count is reported when the release *proves* that it lies in
+1..T-1.
+
+What the tests do not cover: knowledge from outside the releases (that a certain patient is
+in the data), and combinations of many tables through the existence of a joint table, beyond
+sums, nesting and triangle inequalities.  Linear programs treat counts as real numbers, which
+gives ranges that are never too narrow, and for tables with two axes exact.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from llmsyn.disclosure.bounds import Block, Bounds, Program, blocks, propagate
+from llmsyn.disclosure.findings import AuditResult, Finding, Kind
+from llmsyn.disclosure.settings import Settings
+from llmsyn.disclosure.statements import statements
+from llmsyn.disclosure.system import BoolArray, IntArray, System, Tier
+from llmsyn.disclosure.tails import tail_findings
+from llmsyn.disclosure.triangles import Triangles
+from llmsyn.disclosure.views import Truth, owner_view, published
+from llmsyn.profile.types import Profile
+from llmsyn.profile.variables import FloatArray
+
+_SEED = 20090  # of the first objectives; any seed gives the same findings
+
+
+def audit(
+    profile: Profile,
+    settings: Settings,
+    *,
+    units: Profile | None = None,
+    patients: Profile | None = None,
+    earlier: tuple[Profile, ...] = (),
+) -> AuditResult:
+    """Audit a release as it is printed.
+
+    Parameters
+    ----------
+    profile : the release; all that the attacker sees.
+    settings : threshold and zeros.
+    units, patients : the exact measurement of the same form, in units and in distinct
+        patients; without them the audit is one from outside.
+    earlier : earlier releases of the same population, known to the attacker as well.
+
+    Raises
+    ------
+    ContradictionError : the releases contradict each other.
+    """
+    start = time.perf_counter()
+    releases = (profile, *earlier)
+    system = statements(*releases)
+    if units is None:
+        truth = None
+    else:
+        truth = _truth(system, releases, units, patients or units)
+    auditor = Auditor(system, truth, settings)
+    found = auditor.run(published(system, releases))
+    if units is not None and patients is not None:
+        found += tail_findings(units, patients, settings)
+    return auditor.result(tuple(found), time.perf_counter() - start)
+
+
+def _truth(
+    system: System, releases: tuple[Profile, ...], units: Profile, patients: Profile
+) -> Truth:
+    """The owner's view, in a system that may hold earlier releases too."""
+    if len(releases) == 1:
+        return owner_view(system, units, patients)
+    alone = replace_slots(system)
+    return owner_view(alone, units, patients)
+
+
+def replace_slots(system: System) -> System:
+    """The same statements with the slots of the first release only."""
+    return replace(system, slots=system.slots[:1], means=system.means[:1])
+
+
+@dataclass(eq=False)
+class Auditor:
+    """The tests on one system; suppression runs them again after every step.
+
+    Attributes
+    ----------
+    truth : the owner's view, or None from outside.
+    """
+
+    system: System
+    truth: Truth | None
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self.small: BoolArray = (
+            np.zeros(self.system.n_unknowns, dtype=bool)
+            if self.truth is None
+            else self.truth.small(self.system, self.settings.threshold)
+        )
+        self.triangles = Triangles.of(self.system)
+        ids = [ids[ids >= 0].ravel() for ids in self.system.slots[0].values()]
+        self.cells: IntArray = np.unique(np.concatenate(ids))
+        self._n_printed = self._n_blocks = self._n_cyclic = self._n_programs = 0
+
+    def result(self, findings: tuple[Finding, ...], seconds: float) -> AuditResult:
+        """The findings of the last run with its figures."""
+        return AuditResult(
+            findings=findings,
+            n_printed=self._n_printed,
+            n_suppressed=len(self.cells) - self._n_printed,
+            n_protected=int(self.system.protected.sum()),
+            n_small=int(self.small.sum()),
+            n_blocks=self._n_blocks,
+            n_cyclic=self._n_cyclic,
+            n_programs=self._n_programs,
+            seconds=seconds,
+        )
+
+    def run(self, given: Bounds) -> list[Finding]:
+        """All tests on what is published; linear programs only where nothing cheaper fails.
+
+        Parameters
+        ----------
+        given : bounds that the printed numbers state, from
+            :func:`llmsyn.disclosure.views.published`.
+        """
+        known = self.known(given)
+        self._n_printed = int(known[self.cells].sum())
+        self._n_blocks = self._n_cyclic = self._n_programs = 0
+        plain = self.conclude(given)
+        found = [*self._printed(given, known), *self._narrow(plain)]
+        if self.truth is None:
+            return found + ([] if found else list(self._programs(plain, known, "certain")))
+        informed = self.conclude(self.informed(given, known))
+        found += [*self._determined(informed, found), *self._groups(plain, known)]
+        if not found:
+            found += self._programs(plain, known, "a")
+            found += self._programs(informed, known, "b")
+        return found
+
+    def known(self, given: Bounds) -> BoolArray:
+        """Printed counts, by any of the releases in the system: (n_unknowns,)."""
+        known: BoolArray = (
+            (self.system.tier > Tier.DERIVED)
+            & (given.upper - given.lower <= 2 * self.settings.half_width + 0.5)
+        )
+        return known
+
+    def conclude(self, given: Bounds) -> Bounds:
+        """Propagation, with triangle inequalities in between."""
+        bounds = propagate(self.system, given)
+        tighter = self.triangles.tighten(bounds)
+        return bounds if tighter is None else propagate(self.system, tighter)
+
+    def informed(self, given: Bounds, known: BoolArray) -> Bounds:
+        """What a reader knows who is told which cells were left out because they are small."""
+        assert self.truth is not None
+        limit = self.settings.threshold - 1
+        lower, upper = given.lower.copy(), given.upper.copy()
+        told = self.cells[~known[self.cells] & (self.truth.patients[self.cells] <= limit)]
+        told = told[self.truth.units[told] <= limit]
+        upper[told] = np.minimum(upper[told], limit)
+        if self.settings.zeros_published:
+            lower[told] = np.maximum(lower[told], 1.0)
+        return Bounds(lower, upper)
+
+    # -- the tests -------------------------------------------------------------------------
+
+    def _printed(self, given: Bounds, known: BoolArray) -> Iterator[Finding]:
+        limit = self.settings.threshold - 1
+        if self.truth is None:
+            bad = known & (given.lower >= 1) & (given.upper <= limit) & self.system.protected
+        else:
+            bad = known & self.small
+        for i in np.flatnonzero(bad):
+            yield self._finding("printed", int(i), given, ())
+
+    def _narrow(self, bounds: Bounds) -> Iterator[Finding]:
+        """Test (a), or what is proven small, by propagated bounds."""
+        limit = self.settings.threshold - 1
+        if self.truth is None:
+            bad = self.system.protected & (bounds.lower >= 1) & (bounds.upper <= limit)
+        else:
+            cell = self.system.tier > Tier.DERIVED
+            bad = self.small & ((bounds.upper <= limit) | ((bounds.lower > 1) & cell))
+        kind: Kind = "certain" if self.truth is None else "a"
+        for i in np.flatnonzero(bad):
+            yield self._finding(kind, int(i), bounds, self._proof(int(i), bounds))
+
+    def _determined(self, bounds: Bounds, before: list[Finding]) -> Iterator[Finding]:
+        """Test (b), by propagated bounds."""
+        seen = {finding.unknown for finding in before}
+        for i in np.flatnonzero(self.small & bounds.fixed):
+            if int(i) not in seen:
+                yield self._finding("b", int(i), bounds, self._proof(int(i), bounds))
+
+    def _groups(self, bounds: Bounds, known: BoolArray) -> Iterator[Finding]:
+        """Cells that are left out of one published sum, as a group."""
+        assert self.truth is not None
+        plain = np.flatnonzero(self.system.plain)
+        rows = self.system.matrix[plain].tocoo()
+        known = known | bounds.fixed
+        is_total = rows.data < 0
+        total = np.zeros(len(plain), dtype=np.int64)
+        total[rows.row[is_total]] = rows.col[is_total]
+        row, part = rows.row[~is_total], rows.col[~is_total]
+        hidden = ~known[part]
+        n = len(plain)
+        units = np.bincount(row, np.where(hidden, self.truth.units[part], 0.0), n)
+        largest = np.zeros(n)
+        np.maximum.at(largest, row[hidden], self.truth.patients[part[hidden]])
+        shown = np.bincount(row, np.where(hidden, 0.0, self.truth.patients_most[part]), n)
+        patients = np.fmax(largest, self.truth.patients[total] - shown)
+        some = np.bincount(row, hidden, n) > 0
+        with np.errstate(invalid="ignore"):
+            bad = some & known[total] & (units >= 1) & (patients < self.settings.threshold)
+        for i in np.flatnonzero(bad):
+            first = int(part[(row == i) & hidden][0])
+            yield self._finding("group", first, bounds, (int(plain[i]),))
+
+    def _programs(self, bounds: Bounds, known: BoolArray, kind: Kind) -> Iterator[Finding]:
+        """The same tests in blocks with cycles, by linear programs."""
+        cut = blocks(self.system, bounds, known)
+        self._n_blocks = len(cut)
+        self._n_cyclic = sum(not block.is_tree for block in cut)
+        for block in cut:
+            if not block.is_tree:
+                yield from self._block(block, bounds, kind)
+
+    def _block(self, block: Block, bounds: Bounds, kind: Kind) -> Iterator[Finding]:
+        wanted = self.small if self.truth is not None else self.system.protected
+        targets = np.flatnonzero(wanted[block.inner])
+        if not targets.size:
+            return
+        program = Program(self.system, block, bounds)
+        range_ = _Range(self, program, targets, kind)
+        if self.truth is not None:
+            range_.see(self.truth.units[program.columns])
+        for unknown, low, high in range_.failures():
+            narrow = Bounds(bounds.lower.copy(), bounds.upper.copy())
+            narrow.lower[unknown], narrow.upper[unknown] = low, high
+            rows = tuple(int(r) for r in self.system.statements_of(unknown))
+            yield self._finding(kind, unknown, narrow, rows)
+        self._n_programs += program.solved
+
+    def _proof(self, unknown: int, bounds: Bounds) -> tuple[int, ...]:
+        """Statements that bound an unknown as tightly as all of them together."""
+        found = []
+        for row in self.system.statements_of(unknown):
+            members = self.system.members(int(row))
+            a = self.system.matrix.data[
+                self.system.matrix.indptr[row] : self.system.matrix.indptr[row + 1]
+            ]
+            mine = a[members == unknown][0]
+            low = np.where(a > 0, a * bounds.lower[members], a * bounds.upper[members])
+            high = np.where(a > 0, a * bounds.upper[members], a * bounds.lower[members])
+            others = members != unknown
+            ends = sorted([-low[others].sum() / mine, -high[others].sum() / mine])
+            if ends[0] > bounds.lower[unknown] - 0.5 or ends[1] < bounds.upper[unknown] + 0.5:
+                found.append(int(row))
+        return tuple(found)
+
+    def _finding(
+        self, kind: Kind, unknown: int, bounds: Bounds, rows: tuple[int, ...]
+    ) -> Finding:
+        return Finding(
+            kind=kind,
+            cell=self.system.name(unknown),
+            lower=float(bounds.lower[unknown]),
+            upper=float(bounds.upper[unknown]),
+            truth=None if self.truth is None else float(self.truth.units[unknown]),
+            unknown=unknown,
+            statements=rows,
+            witnesses=self.triangles.witnesses(unknown),
+        )
+
+
+class _Range:
+    """What the solutions seen so far vouch for, in one block."""
+
+    def __init__(
+        self, auditor: Auditor, program: Program, targets: IntArray, kind: Kind
+    ) -> None:
+        self.program, self.targets, self.kind = program, targets, kind
+        self.unknowns = program.columns[targets]
+        self.threshold = auditor.settings.threshold
+        self.is_cell = auditor.system.tier[self.unknowns] > Tier.DERIVED
+        self.low = np.full(len(targets), np.inf)
+        self.high = np.full(len(targets), -np.inf)
+
+    def see(self, point: FloatArray) -> None:
+        """Take note of a population that cannot be excluded."""
+        mine = point[self.targets]
+        self.low, self.high = np.fmin(self.low, mine), np.fmax(self.high, mine)
+
+    def too_low(self) -> BoolArray:
+        """Targets for which a larger value is still to be found."""
+        if self.kind == "b":
+            return self.high - self.low < 0.5
+        short: BoolArray = self.high < self.threshold - 1e-4
+        return short & ~(self.low < 1 - 1e-4) if self.kind == "certain" else short
+
+    def too_high(self) -> BoolArray:
+        """Targets for which a smaller value is still to be found."""
+        if self.kind == "b":
+            return self.high - self.low < 0.5
+        if self.kind == "certain":
+            return self.too_low()
+        high: BoolArray = (self.low > 1 + 1e-4) & self.is_cell
+        return high
+
+    def failures(self) -> Iterator[tuple[int, float, float]]:
+        """Solve programs until every target is vouched for or found wanting."""
+        rng = np.random.default_rng(_SEED)
+        for sign, open_ in ((-1.0, self.too_low), (1.0, self.too_high)) * 2:
+            if open_().any():
+                self._solve(sign * open_() * rng.uniform(0.5, 1.0, len(self.targets)))
+        for k in range(len(self.targets)):
+            for sign, open_ in ((-1.0, self.too_low), (1.0, self.too_high)):
+                if open_()[k]:
+                    self._solve(sign * (np.arange(len(self.targets)) == k))
+            if self.too_low()[k] or self.too_high()[k]:
+                yield int(self.unknowns[k]), float(self.low[k]), float(self.high[k])
+
+    def _solve(self, weights: FloatArray) -> None:
+        objective = np.zeros(len(self.program.columns))
+        objective[self.targets] = weights
+        point = self.program.best(objective)
+        if point is not None:
+            self.see(point)
