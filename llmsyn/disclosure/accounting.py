@@ -140,7 +140,7 @@ def rho_of(epsilon: float, delta: float) -> float:
     Examples
     --------
     >>> round(rho_of(1.0, 1e-6), 4)
-    0.0241
+    0.0244
     """
     if not (epsilon > 0 and math.isfinite(epsilon)):
         raise InputError(

@@ -68,31 +68,22 @@ def audit(
     """
     start = time.perf_counter()
     releases = (profile, *earlier)
-    system = statements(*releases)
     if units is None:
-        truth = None
+        system, truth = statements(*releases), None
     else:
-        truth = _truth(system, releases, units, patients or units)
+        # Written as one more release, the measurement may have tables that were left out.
+        system = statements(*releases, units)
+        truth = owner_view(only(system, -1), units, patients or units)
     auditor = Auditor(system, truth, settings)
     found = auditor.run(published(system, releases))
-    if units is not None and patients is not None:
-        found += tail_findings(units, patients, settings)
+    if units is not None:
+        found += tail_findings(units, patients or units, settings)
     return auditor.result(tuple(found), time.perf_counter() - start)
 
 
-def _truth(
-    system: System, releases: tuple[Profile, ...], units: Profile, patients: Profile
-) -> Truth:
-    """The owner's view, in a system that may hold earlier releases too."""
-    if len(releases) == 1:
-        return owner_view(system, units, patients)
-    alone = replace_slots(system)
-    return owner_view(alone, units, patients)
-
-
-def replace_slots(system: System) -> System:
-    """The same statements with the slots of the first release only."""
-    return replace(system, slots=system.slots[:1], means=system.means[:1])
+def only(system: System, release: int) -> System:
+    """The same statements, with the printed cells of one of its releases."""
+    return replace(system, slots=(system.slots[release],), means=(system.means[release],))
 
 
 @dataclass(eq=False)

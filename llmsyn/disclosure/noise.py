@@ -20,11 +20,12 @@ import numpy.typing as npt
 from llmsyn.cohort.types import Cohort
 from llmsyn.disclosure.accounting import WEIGHTS, Group, NoisePlan, plan_noise, table_key
 from llmsyn.disclosure.capping import Capping
-from llmsyn.disclosure.projection import best_size, project_profile
+from llmsyn.disclosure.projection import ALMOST_NONE, best_size
+from llmsyn.disclosure.table_projection import project_profile
 from llmsyn.errors import InfeasibleError, MissingExtra
 from llmsyn.profile.mixing import refuse_mixing
 from llmsyn.profile.tables import Axis, Table
-from llmsyn.profile.types import Disclosure, Profile
+from llmsyn.profile.types import Disclosure, Profile, Provenance
 from llmsyn.profile.variables import Categorical, CodeSet, FloatArray, Numeric, Variable
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -105,7 +106,7 @@ def release(
     left_out = _cut_notes(capping, plan, add_noise)
     return replace(
         project_profile(noisy),
-        provenance=replace(design.provenance, kind="extract", notes=_size_note(plan)),
+        provenance=Provenance("extract", notes=_size_note(plan)),
         disclosure=Disclosure(
             "differential_privacy",
             epsilon=plan.epsilon,
@@ -144,8 +145,8 @@ def opendp_noise() -> AddNoise:
         flat = np.asarray(counts, dtype=float).ravel()
         if not flat.size:
             return np.asarray(counts, dtype=float)
-        space: Any = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T=float)
-        mechanism = dp.m.make_gaussian(*space, scale=sigma)
+        domain, metric = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T=float)
+        mechanism: Any = dp.m.make_gaussian(domain, metric, scale=sigma)
         noisy = mechanism([round(x) for x in flat.tolist()])
         return np.array(noisy, dtype=float).reshape(np.shape(counts))
 
@@ -160,8 +161,8 @@ def _noisy(exact: Profile, design: Profile, plan: NoisePlan, add: AddNoise) -> P
         for v in design.variables
     )
     tables = tuple(
-        _noisy_table(_same_table(exact, wanted), wanted, plan[table_key(i, wanted)].sigma, add)
-        for i, wanted in enumerate(design.tables)
+        _noisy_table(measured, wanted, plan[table_key(i, wanted)].sigma, add)
+        for i, (measured, wanted) in enumerate(zip(exact.tables, design.tables))
     )
     noisy = replace(design, variables=variables, tables=tables)
     if "n_units" not in plan:
@@ -185,8 +186,7 @@ def _noisy_levels(exact: Variable, design: Variable, sigma: float, add: AddNoise
         counts = np.append(counts, exact.missing_count)
     noisy = add(counts, sigma)
     bins = len(design.counts)
-    # Zero would say that nothing can be missing, which the design alone may say.
-    missing = float(noisy[bins]) or 1e-9 if design.has_missing else 0.0
+    missing = (float(noisy[bins]) or ALMOST_NONE) if design.has_missing else 0.0
     return replace(
         design, counts=noisy[:bins], missing_count=missing, half_width=0.0, sigma=sigma,
         basis="bins",
@@ -234,10 +234,6 @@ def _asked(design: Table) -> BoolArray:
     """Cells that are released; of pairs, the upper triangle."""
     asked: BoolArray = ~np.isnan(design.counts)
     return np.triu(asked, 1) if design.is_pairs else asked
-
-
-def _same_table(exact: Profile, wanted: Table) -> Table:
-    return next(t for t in exact.tables if t.axes == wanted.axes)
 
 
 def _selected(

@@ -93,7 +93,7 @@ def suppress(
     shown[list(reason)] = False
     shown[N] = True
     proof: dict[int, str] = {}
-    chooser = _Chooser(system, truth)
+    chooser = Chooser(system, truth)
     for rounds in range(1, _MAX_ROUNDS + 1):
         findings = _audit(auditor, exact, shown, settings, background)
         if not findings:
@@ -152,7 +152,7 @@ def release_bounds(
     return bounds
 
 
-class _Chooser:
+class Chooser:
     """Picks the printed cell that breaks a proof at the least cost."""
 
     def __init__(self, system: System, truth: Truth) -> None:
@@ -161,34 +161,61 @@ class _Chooser:
     def choose(
         self, findings: Sequence[Finding], shown: BoolArray
     ) -> list[tuple[int, Finding]]:
-        """One cell for each proof, not two from the same statement in one round."""
+        """Cells that break these proofs, each with the finding that it answers.
+
+        Proofs from printed counts alone go first: what follows from other hidden counts may
+        be broken with them.  No statement loses two cells in one round.
+        """
         used: set[int] = set()
         chosen: dict[int, Finding] = {}
-        for finding in findings:
-            if finding.unknown in chosen or used & set(finding.statements):
-                continue
-            unknown = self._candidate(finding, shown)
-            if unknown not in chosen:
+        for direct in (True, False):
+            for finding in findings:
+                statements = self._proof(finding, shown, direct=direct)
+                if statements is None or used & set(statements):
+                    continue
+                unknown = self._candidate(finding, statements, shown)
                 chosen[unknown] = finding
-                used |= set(finding.statements)
-                used |= {int(r) for r in self.system.statements_of(unknown)}
+                used |= set(statements) | {int(r) for r in self.system.statements_of(unknown)}
+            if chosen:
+                break
         return list(chosen.items())
 
-    def _candidate(self, finding: Finding, shown: BoolArray) -> int:
-        if shown[finding.unknown] and self.system.tier[finding.unknown] < Tier.TOTAL:
+    def _proof(
+        self, finding: Finding, shown: BoolArray, *, direct: bool
+    ) -> tuple[int, ...] | None:
+        """Statements to break; None if the finding has no proof of the wanted kind."""
+        if shown[finding.unknown]:
+            return ()
+        if direct:
+            found = [r for r in finding.statements if self._is_direct(r, finding.unknown, shown)]
+            return tuple(found[:1]) or None
+        return finding.statements
+
+    def _candidate(
+        self, finding: Finding, statements: tuple[int, ...], shown: BoolArray
+    ) -> int:
+        """The cheapest printed cell of a proof, or of what leads to it."""
+        if shown[finding.unknown]:
             return finding.unknown
+        price = self._price(shown)
         witnesses = [w for w in finding.witnesses if shown[w]]
-        if witnesses and not finding.statements:
-            return min(witnesses, key=self._price(shown))
+        if witnesses and not statements:
+            return min(witnesses, key=price)
         own = tuple(int(r) for r in self.system.statements_of(finding.unknown))
-        for start in (finding.statements, own):
+        for start in (statements, own):
             found = self._reach(finding.unknown, start, shown)
             if found:
-                return min(found, key=self._price(shown))
+                return min(found, key=price)
         raise InfeasibleError(
             f"{finding.cell} stands for fewer than the threshold of patients and follows from the "
             "number of units alone; measure fewer variables or a larger population"
         )
+
+    def _is_direct(self, statement: int, unknown: int, shown: BoolArray) -> bool:
+        """Whether every other member is printed, so that this statement is what must go."""
+        others = self.system.members(statement)
+        others = others[others != unknown]
+        return bool((shown[others] | self.system.structural[others]).all())
 
     def _reach(self, unknown: int, statements: Sequence[int], shown: BoolArray) -> set[int]:
         """Printed cells in these statements, or in those that determine their other members."""

@@ -63,7 +63,8 @@ def published(system: System, profiles: tuple[Profile, ...], *, exact: bool = Fa
     ----------
     system : the statements of these releases.
     profiles : as printed; NaN is not printed.
-    exact : whether the profile is the exact measurement, whose means are exact as well.
+    exact : whether the profile is the exact measurement: its means are exact as well, and its
+        histograms may end before the last unit (the tail is pooled before release).
 
     Raises
     ------
@@ -86,7 +87,8 @@ def published(system: System, profiles: tuple[Profile, ...], *, exact: bool = Fa
             spare = 0.5 if exact else 0.5 * 10.0**-MEAN_DECIMALS * profile.n_units + 0.5
             lower[unknown] = max(lower[unknown], amount - spare)
             upper[unknown] = min(upper[unknown], amount + spare)
-        _closed_histograms(system, profile, slots, upper)
+        if not exact:
+            _closed_histograms(system, profile, slots, upper)
     return Bounds(lower, upper)
 
 

@@ -20,6 +20,7 @@ def data_card(profile: Profile, manifest: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     templates.filters["plain"] = _plain
+    templates.filters["code"] = _code
     template = templates.get_template("data_card.md.j2")
     return template.render(profile=profile, manifest=manifest, code_sets=profile.code_sets)
 
@@ -30,3 +31,8 @@ def _plain(text: object) -> str:
     for sign in "\\`*_[]<>|#":
         line = line.replace(sign, "\\" + sign)
     return line
+
+
+def _code(text: object) -> str:
+    """One line that stands between backticks."""
+    return "`" + " ".join(str(text).split()).replace("`", "'") + "`"

@@ -21,7 +21,7 @@ from llmsyn.network.masks import cut_points, lay_masks
 from llmsyn.network.model import Network
 from llmsyn.network.saving import load_network, save_network
 from llmsyn.network.tables import lay_tables
-from llmsyn.network.tilts import lay_tilts, spoken_cells
+from llmsyn.network.tilts import lay_lengths, lay_tilts, spoken_cells
 from llmsyn.network.verification import Verification, verify
 from llmsyn.profile.tables import Table
 from llmsyn.profile.types import Profile
@@ -30,8 +30,11 @@ log = logging.getLogger(__name__)
 
 TableChoice = Literal["none", "outcome", "pairs", "all"]
 
-CODE_VERSION = 1
-"""Raised when the meaning of weights changes, so that cached networks are not reused."""
+
+def _code_hash() -> str:
+    """Hash of this package's sources: a cached network is reused by the code that made it."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return fingerprint(*(path.read_text(encoding="utf-8") for path in sources))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ def compile_network(
     """
     chosen = choose_tables(profile, tables)
     key = fingerprint(
-        CODE_VERSION,
+        _code_hash(),
         replace(profile, tables=chosen, name="", title=""),
         [(a, log_odds(a)) for a in associations if a.effect != "excludes"],
         [a for a in associations if a.effect == "excludes"],
@@ -89,6 +92,7 @@ def compile_network(
     lay_tables(made, chosen)
     spoken = spoken_cells(made)
     lay_associations(made, [a for a in associations if a.effect != "excludes"], log_odds, spoken)
+    lay_lengths(made)
     lay_tilts(made, spoken)
     network = Network(
         profile.unit, tuple(made.variables), tuple(made.code_lists), made.nodes,

@@ -128,6 +128,13 @@ def _exp(weights: FloatArray) -> FloatArray:
     return result
 
 
+def _highest_one(weights: FloatArray) -> FloatArray:
+    """Multipliers of which the largest is one (a constant cancels in the softmax)."""
+    highest = weights.max(initial=-np.inf)
+    result: FloatArray = np.exp(weights - (highest if np.isfinite(highest) else 0.0))
+    return result
+
+
 def _slot_program(network: Network, node: SlotNode, merge: bool) -> SlotProgram:
     width = len(node.base)
     factors = _merged(network, node.factors) if merge else node.factors
@@ -158,8 +165,8 @@ def _slot_program(network: Network, node: SlotNode, merge: bool) -> SlotProgram:
         _padded(_exp(stacked)),
         main_parents,
         _padded(_exp(main_stacked)),
-        _padded(np.exp(base)),
-        _padded(np.exp(base_main)),
+        _padded(_highest_one(base)),
+        _padded(_highest_one(base_main)),
         _padded(_exp(links)),
         _padded(_exp(pairs)),
     )

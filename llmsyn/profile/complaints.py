@@ -51,6 +51,8 @@ def complain(
     details.sort(key=lambda d: d["type"] != "extra_forbidden")
     first = details[0]
     path = _plain_path(first["loc"], data)
+    if first["type"].startswith("union_tag"):
+        path.append("kind")
     sentence = _sentence(first, model, data)
     places = {_key_path(_plain_path(d["loc"], data)) for d in details}
     more = len(places) - 1
@@ -71,7 +73,7 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], data: Mapping[str, A
         tag = context.get("tag", given)
         return f"{_shown(tag)} is not accepted; write {_alternatives(accepted)}"
     if kind == "union_tag_not_found":
-        return "the key kind is missing; write kind = 'categorical', 'numeric' or 'codes'"
+        return "the key is missing; write 'categorical', 'numeric' or 'codes'"
     if kind in _EXPECTED:
         return f"{_shown(given)} is not accepted; write {_EXPECTED[kind]}"
     if kind in _LIMITS:

@@ -56,6 +56,9 @@ class Sheet:
         row = None if i is None else int(self.lines[i])
         return ProfileError(problem, file=self.file, row=row, column=column)
 
+    def _header_error(self, problem: str) -> ProfileError:
+        return ProfileError(problem, file=self.file, row=1)
+
     def expect(self, required: Collection[str], optional: Collection[str] = ()) -> None:
         """Check the column names.
 
@@ -63,13 +66,13 @@ class Sheet:
         ------
         ProfileError : a column is missing or unknown.
         """
-        accepted = ", ".join([*required, *(f"[{name}]" for name in optional)])
+        accepted = ", ".join([*required, *optional])
         for name in required:
             if name not in self.columns:
-                raise self.error(f"there is no column {name}; the columns are {accepted}")
+                raise self._header_error(f"there is no column {name}; accepted are {accepted}")
         for name in self.columns:
             if name not in required and name not in optional:
-                raise self.error(f"unknown column '{name}'; the columns are {accepted}")
+                raise self._header_error(f"unknown column '{name}'; accepted are {accepted}")
 
     def one_of(self, *names: str) -> str:
         """The one column of several that is there.
@@ -81,7 +84,8 @@ class Sheet:
         found = [name for name in names if name in self.columns]
         if len(found) != 1:
             here = " and ".join(found) if found else "neither"
-            raise self.error(f"expected one column of {' or '.join(names)}, found {here}")
+            wanted = " or ".join(names)
+            raise self._header_error(f"there must be one column {wanted}, not {here}; give one")
         return found[0]
 
     def texts(self, column: str) -> list[str]:
