@@ -73,7 +73,7 @@ def profiles(draw: st.DrawFn) -> Profile:
                 st.just(
                     (
                         Term(first.name, first.levels[0]),
-                        Term(variables[1].name, Range(0.25, float("inf"))),
+                        Term(variables[1].name, Range(float(variables[1].edges[0]), float("inf"))),
                         Term(variables[2].name + ".main", variables[2].codes[0]),
                     )
                 ),

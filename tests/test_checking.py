@@ -1,7 +1,9 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from llmsyn.checking.cells import blocks, is_partition
 from llmsyn.checking.distances import kolmogorov_smirnov, total_variation
 from llmsyn.checking.rule import mean_z2_range, z_limit, z_scores
 from llmsyn.cohort.types import Cohort
-from llmsyn.errors import CohortError
+from llmsyn.errors import CheckFailed, CohortError
 from llmsyn.knowledge.types import Impossible
 from llmsyn.profile.tables import Axis, Table
 from llmsyn.profile.terms import Range, Term
@@ -356,6 +358,34 @@ def test_false_alarms_are_as_rare_as_promised():
     assert alarms <= stats.binom.ppf(0.999, runs, 0.02)
 
 
+def test_the_mean_of_z_squared_alarms_rarely_for_dependent_cells_too():
+    """Lists of codes with an uneven burden: pairs depend on each other and on their margins."""
+    rng = np.random.default_rng(7)
+    rates = np.exp(rng.normal(-2.0, 0.8, 24))
+    codes = tuple(f"C{i}" for i in range(24))
+
+    def drawn(n):
+        burden = np.exp(rng.normal(0, 0.7, n))
+        return (rng.random((n, 24)) < 1 - np.exp(-burden[:, None] * rates)).astype(np.float32)
+
+    def profile(x):
+        pairs = (x.T @ x).astype(float)
+        np.fill_diagonal(pairs, np.nan)
+        listed = np.bincount(x.sum(1).astype(int), minlength=25).astype(float)
+        dx = CodeSet("dx", "x1", ("icd10cm",), codes, x.sum(0, dtype=float), listed=listed)
+        table = Table((Axis("dx", codes), Axis("dx", codes)), pairs)
+        return Profile("toy", "patient", len(x), len(x), ("x1",), (dx,), (table,))
+
+    published, runs = profile(drawn(400_000)), 80
+    scores = [
+        check(profile(drawn(2000)), published, n=2000, top=0).score("mean z2") for _ in range(runs)
+    ]
+    assert np.mean([s.value for s in scores]) == pytest.approx(1, abs=0.05)
+    # Were all 300 cells independent, the means would spread by 0.08.
+    assert np.std([s.value for s in scores]) > 0.1
+    assert sum(s.verdict == "fail" for s in scores) <= 3
+
+
 # --- impossible combinations ------------------------------------------------------------
 
 
@@ -469,3 +499,84 @@ def test_a_cohort_without_codes_breaks_nothing():
     assert count_violations([batch], [impossible(Term("dx", "A"))]) == {
         impossible(Term("dx", "A")): 0
     }
+
+
+# --- the command ------------------------------------------------------------------------
+
+
+def write_cohort(folder, batch, **settings):
+    """A cohort folder as generate writes it."""
+    ids = batch.units["patient_id"]
+    (folder / "patients").mkdir(parents=True)
+    (folder / "dx").mkdir()
+    pq.write_table(batch.units, folder / "patients" / "part-00000.parquet")
+    table = batch.codes["dx"]
+    table = table.append_column("patient_id", ids.take(table["row"])).drop_columns(["row"])
+    pq.write_table(table, folder / "dx" / "part-00000.parquet")
+    files = ["patients/part-00000.parquet", "dx/part-00000.parquet"]
+    manifest = {
+        "schema": 1, "origin": "synthetic", "unit": "patient", "n": len(batch), "code_sets": ["dx"],
+        "parts": [{"file": f} for f in files], "settings": settings,
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def command(*arguments):
+    from click.testing import CliRunner
+
+    from llmsyn.cli.check import check as command
+
+    return CliRunner().invoke(command, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A cohort of 400, its own profile, and one with another share of code A."""
+    from llmsyn.measurement import measure
+    from llmsyn.profile.writing import write_profile
+
+    batch = cohort(
+        [(100 * k + r, c, p) for k in range(4) for r in range(100) for c, p in
+         ([("A", 0)] if r < 60 else [("B", 0), ("C", 1)] if r < 90 else [("(unlisted)", 0)])],
+        sex=tuple("FM"[i % 2] for i in range(400)), age=tuple(float(20 + i % 70) for i in range(400)),
+    )  # fmt: skip
+    own = measure([batch], toy()).profile
+    dx = own["dx"]
+    fewer = np.array([-100.0, 0, 0])
+    off = replace(dx, counts=dx.counts + fewer, main=dx.main + fewer)
+    other = replace(own, name="other", variables=(*own.variables[:2], off), tables=())
+    write_cohort(tmp_path / "cohort", batch, quotas=True)
+    write_profile(own, tmp_path / "own")
+    write_profile(other, tmp_path / "other")
+    return tmp_path
+
+
+def test_the_command_passes_a_cohort_that_meets_its_profile(folders):
+    done = command(folders / "cohort", folders / "own", "--no-shipped-knowledge")
+    assert done.exit_code == 0, done.output
+    assert "check passed" in done.output and "largest |z|" in done.output
+    quiet = command(folders / "cohort", folders / "own", "--no-shipped-knowledge", "--quiet")
+    assert (quiet.exit_code, quiet.output) == (0, "")
+
+
+def test_the_command_fails_one_that_does_not_and_says_where(folders):
+    arguments = (folders / "cohort", folders / "other", "--no-shipped-knowledge")
+    failed = command(*arguments, "--json")
+    assert isinstance(failed.exception, CheckFailed) and failed.exception.exit_code == 4
+    assert "is beyond tolerance: largest |z|" in str(failed.exception)
+    report = json.loads(failed.stdout)
+    assert report["passed"] is False and report["n"] == 400
+    assert [c["cell"] for c in report["beyond"]] == ["dx=A", "dx.main=A"]
+    assert "check failed" in command(*arguments, "--top", "0").output
+
+
+def test_the_command_compares_only_the_tables_that_were_asked_for(folders):
+    manifest = folders / "cohort" / "manifest.json"
+    settings = json.loads(manifest.read_text())
+    settings["network"] = {"tables": ["sex x dx"], "unmet": ["dx=A", "dx.main=A"]}
+    manifest.write_text(json.dumps(settings))
+    done = command(folders / "cohort", folders / "own", "--no-shipped-knowledge", "--json")
+    cells_compared = json.loads(done.stdout)["n_cells"]
+    assert done.exit_code == 0 and cells_compared < 27
+    waived = command(folders / "cohort", folders / "other", "--no-shipped-knowledge")
+    assert waived.exit_code == 0 and "contradictory in the profile" in waived.output

@@ -112,7 +112,8 @@ def vectors(profile, toy, spent):
     found = {"n_units": np.array([profile.n_units]), "n_patients": np.array([profile.n_patients])}
     for v in profile.variables:
         if isinstance(v, CodeSet):
-            parts = [v.counts, v.main, [v.main_unlisted], v.listed, v.unlisted]
+            ends = [np.pad(h, (0, 20 - len(h))) for h in (v.listed, v.unlisted)]
+            parts = [v.counts, v.main, [v.main_unlisted], *ends]
             found[v.name] = np.concatenate(parts)
         else:
             found[v.name] = getattr(v, "level_counts", v.counts)
@@ -212,7 +213,7 @@ def test_exchanging_a_patient_is_covered_where_the_size_is_public():
     spent = plan(toy, public_size=True)
     base = vectors(measure_capped([cohort(people)], toy, spent)[0], toy, spent)
     for stranger in hospital(20, 4):
-        other = [stranger, *people[1:]]
+        other = [stranger | {"patient": "stranger"}, *people[1:]]
         changed = vectors(measure_capped([cohort(other)], toy, spent)[0], toy, spent)
         for name, counts in base.items():
             change = padded(counts, changed[name])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsyn.profile.findings import Finding, check_profile
@@ -44,7 +44,7 @@ NUMBERS = [
     ("died.csv", "yes,84", "yes,suppressed\nunclear,300", "died.csv, row 4", "at most 1,000"),
     ("diagnoses.csv", "263,139", "263,264", "diagnoses.csv, row 3", "a code of only 263"),
     ("diagnoses.csv", ",,290", ",,390", "diagnoses.csv, row 8", "a unit has one main code"),
-    ("diagnoses.csv", ",,290", ",,190", "diagnoses.csv, row 8", "100 units have codes but no main"),
+    ("diagnoses.csv", ",,290", ",,90", "diagnoses.csv, row 8", "81 units have codes but no main"),
     ("diagnoses.csv", "263,139", "363,139", "diagnoses-histograms.csv, row 8", "add up to 1,782"),
     ("diagnoses-histograms.csv", "147,119", "157,119", "row 8", "diagnoses.count add up to 1,010"),
     (
@@ -68,7 +68,7 @@ NUMBERS = [
         "table-diagnoses-diagnoses.csv", "4019,42731,138", "4019,42731,238",
         "table-diagnoses-diagnoses.csv, row 16", "leaves room for",
     ),
-    ("diagnoses.csv", "0389,", "389,", "diagnoses.csv, row 7", "did you mean 0389?"),
+    ("diagnoses.csv", "0389,", "038.9,", "diagnoses.csv, row 7", "did you mean 0389?"),
     (
         "profile.toml", "n_units = 1000", "n_units = 1000\nn_patients = 900",
         "profile.toml, key n_patients", "should be n_units",
@@ -96,7 +96,7 @@ def test_planted_in_a_number(
     if file == "diagnoses.csv" and old == "0389,":
         for name in ("table-age-diagnoses", "table-died-diagnoses", "table-diagnoses-diagnoses"):
             path = toy_copy / f"{name}.csv"
-            path.write_text(path.read_text().replace("0389", "389"))
+            path.write_text(path.read_text().replace("0389", "038.9"))
     _edit(toy_copy, file, old, new)
     findings = _check(toy_copy)
     hits = [f for f in findings if words in f.message]
@@ -146,9 +146,7 @@ REFERENCES = [
 
 
 @pytest.mark.parametrize(("old", "new", "where", "words"), REFERENCES)
-def test_planted_in_a_reference(
-    toy_copy: Path, old: str, new: str, where: str, words: str
-) -> None:
+def test_planted_in_a_reference(toy_copy: Path, old: str, new: str, where: str, words: str) -> None:
     _edit(toy_copy, "profile.toml", old, new)
     hits = [f for f in _check(toy_copy) if words in f.message]
     assert hits
@@ -182,17 +180,21 @@ def test_in_memory_findings_carry_key_paths() -> None:
 
 
 def test_unknown_codes_are_asked_of_the_code_tables() -> None:
-    codes = CodeSet("d", "s", ("icd9cm", "atc"), ("icd9cm:x1", "atc:y"), np.array([1.0, 2.0]))
+    names = ("icd9cm:x1", "icd9cm:0389", "icd9cm:41", "atc:y")
+    codes = CodeSet("d", "s", ("icd9cm", "atc"), names, np.array([1.0, 2.0, 1.0, 1.0]))
     profile = Profile("m", "patient", 2, 2, ("s",), (codes,))
     asked = []
 
     def known(system: str, code: str) -> bool | None:
         asked.append((system, code))
-        return None if system == "atc" else code == "X1"
+        return None if system == "atc" else code in {"X1", "0389", "0041"}
 
-    (finding,) = check_profile(profile, known=known)
-    assert finding.message == "'x1' is no code of icd9cm; did you mean X1?"
-    assert finding.severity == "warning"
+    findings = check_profile(profile, known=known)
+    assert [f.message for f in findings] == [
+        "'x1' is no code of icd9cm; did you mean X1?",
+        "'41' is no code of icd9cm; did you mean 0041?",  # a spreadsheet took the zeros
+    ]
+    assert {f.severity for f in findings} == {"warning"}
     assert ("atc", "y") in asked
 
 
@@ -242,11 +244,13 @@ def _tally(x: np.ndarray, base: int = 1) -> Profile:
 
 
 @given(populations(), st.sampled_from([1, 3, 5]))
+@settings(max_examples=40)
 def test_a_real_population_has_no_contradiction(x: np.ndarray, base: int) -> None:
     assert check_profile(_tally(x, base)) == ()
 
 
 @given(populations(), st.data())
+@settings(max_examples=40)
 def test_a_cell_outside_its_bounds_is_found(x: np.ndarray, data: st.DataObject) -> None:
     profile = _tally(x)
     i = data.draw(st.integers(0, 3))
@@ -261,7 +265,11 @@ def test_a_cell_outside_its_bounds_is_found(x: np.ndarray, data: st.DataObject) 
     counts[cell] = planted
     if table.is_pairs:
         counts[cell[::-1]] = planted
-    tables = (*profile.tables[:i], dataclasses.replace(table, counts=counts), *profile.tables[i + 1 :])
+    tables = (
+        *profile.tables[:i],
+        dataclasses.replace(table, counts=counts),
+        *profile.tables[i + 1 :],
+    )
     findings = check_profile(dataclasses.replace(profile, tables=tables))
     words = "is above the" if above else ("is too small", "is below 0")
     hits = [f for f in findings if any(w in f.message for w in np.atleast_1d(words))]
@@ -270,6 +278,7 @@ def test_a_cell_outside_its_bounds_is_found(x: np.ndarray, data: st.DataObject) 
 
 
 @given(populations(), st.integers(0, 2), st.sampled_from([-1.0, 1.0]))
+@settings(max_examples=30)
 def test_a_variable_that_does_not_add_up_is_found(x: np.ndarray, i: int, change: float) -> None:
     profile = _tally(x)
     variable = profile.variables[i]

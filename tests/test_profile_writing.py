@@ -25,7 +25,8 @@ TOY = Path(__file__).parent / "data" / "toy"
 
 @given(profiles())
 @settings(
-    max_examples=50, deadline=None,
+    max_examples=30,
+    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 def test_reading_what_was_written_gives_the_same_profile(profile: Profile) -> None:

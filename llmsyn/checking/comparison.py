@@ -46,8 +46,7 @@ def check(
     level of a variable, the last row of a complete table) is tested like any other, but is
     no evidence in the mean of z squared, nor are cells with fewer than 5 expected or with an
     interval instead of a number.  The mean over dependent cells is still 1; it only varies
-    more, so its accepted range is that of the first-order cells alone (levels, codes,
-    histograms), from which all tables are made.
+    more, so its accepted range is that of fewer cells (``rule.independent_cells``).
 
     Beyond 100,000 units a calibrated cell is promised an error of at most 0.002, not one
     that vanishes: standard errors are taken no smaller than at 100,000, the largest error is
@@ -159,7 +158,8 @@ def _mean_z2_score(table: JoinedCells, n: int, *, judged: bool) -> Score:
         reason = f"no cell is published exactly with {rule.EVIDENCE_FROM} or more expected"
         return undefined("mean z2", reason)
     value = float((table.pearson[evidence] ** 2).mean())
-    independent = max(int((evidence & table.first_order).sum()), 1)
+    first_order = int((evidence & table.first_order).sum())
+    independent = rule.independent_cells(first_order, int(evidence.sum()) - first_order)
     low, high = rule.mean_z2_range(independent)
     said = f"accepted {low:.2f} to {high:.2f}, {int(evidence.sum()):,} cells"
     # The interval of the value: what the mean of so many squares varies by.

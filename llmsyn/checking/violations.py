@@ -13,7 +13,7 @@ import pyarrow as pa
 from llmsyn.cohort.types import Cohort
 from llmsyn.errors import CohortError
 from llmsyn.knowledge.types import Impossible
-from llmsyn.profile.terms import Range, Term
+from llmsyn.profile.terms import Range, Term, parse_range
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import MISSING, UNLISTED
 
@@ -124,8 +124,9 @@ def _rows_by_code(table: pa.Table) -> dict[str, npt.NDArray[np.int32]]:
 def _level_mask(column: pa.ChunkedArray, term: Term) -> npt.NDArray[np.bool_]:
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         values = column.to_numpy().astype(float)
-        if isinstance(term.value, Range):
-            inside: npt.NDArray[np.bool_] = (values >= term.value.low) & (values < term.value.high)
+        span = term.value if isinstance(term.value, Range) else parse_range(term.value)
+        if span is not None:
+            inside: npt.NDArray[np.bool_] = (values >= span.low) & (values < span.high)
             return inside
         if term.value == MISSING:
             missing: npt.NDArray[np.bool_] = np.isnan(values)

@@ -64,8 +64,9 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
             file=folder,
         ) from error
     except (OSError, ValueError) as error:
-        raise CohortError("the manifest is not readable; generate the cohort again",
-                          file=file) from error
+        raise CohortError(
+            "the manifest is not readable; generate the cohort again", file=file
+        ) from error
     needed = {"unit": str, "n": int, "parts": list, "code_sets": list}
     if not isinstance(manifest, dict) or manifest.get("origin") != "synthetic":
         raise CohortError("this is no manifest of a synthetic cohort; generate it again", file=file)
@@ -77,11 +78,17 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         )
     for key, kind in needed.items():
         if not isinstance(manifest.get(key), kind):
-            raise CohortError("the key is missing or of the wrong kind; generate the cohort again",
-                              file=file, key=key)
+            raise CohortError(
+                "the key is missing or of the wrong kind; generate the cohort again",
+                file=file,
+                key=key,
+            )
     if manifest["unit"] not in _UNIT_TABLE:
-        raise CohortError(f"unit {manifest['unit']!r} is neither patient nor stay; generate the "
-                          "cohort again", file=file, key="unit")
+        raise CohortError(
+            f"unit {manifest['unit']!r} is neither patient nor stay; generate the cohort again",
+            file=file,
+            key="unit",
+        )
     return manifest
 
 
@@ -111,8 +118,10 @@ def synthetic_parts(folder: str | Path, *, verify: bool = False) -> Iterator[Coh
                     "the part is missing; generate the cohort again", file=folder / file
                 )
             if verify and sha256_file(folder / file) != hashes[file]:
-                raise CohortError("the part was changed after it was written; generate the cohort "
-                                  "again", file=folder / file)
+                raise CohortError(
+                    "the part was changed after it was written; generate the cohort again",
+                    file=folder / file,
+                )
         cohort = _part(folder, files, manifest["unit"], unit_table)
         seen += len(cohort)
         yield cohort
@@ -136,8 +145,11 @@ def _part(folder: Path, files: dict[str, str], unit: str, unit_table: str) -> Co
         table = _read(folder / file)
         row = pc.index_in(table[key].combine_chunks(), value_set=known)
         if row.null_count:
-            raise CohortError(f"a {key} is not among the {unit_table}; generate the cohort again",
-                              file=folder / file, column=key)
+            raise CohortError(
+                f"a {key} is not among the {unit_table}; generate the cohort again",
+                file=folder / file,
+                column=key,
+            )
         code = table["code"].combine_chunks()
         if not pa.types.is_dictionary(code.type):
             code = pc.dictionary_encode(code)
@@ -162,5 +174,6 @@ def _read(file: Path) -> pa.Table:
     try:
         return pq.read_table(file)
     except (OSError, pa.ArrowInvalid) as error:
-        raise CohortError("the part is not readable Parquet; generate the cohort again",
-                          file=file) from error
+        raise CohortError(
+            "the part is not readable Parquet; generate the cohort again", file=file
+        ) from error

@@ -53,7 +53,8 @@ class Atoms:
         """A partition with these parts, in the order of the atoms; the rest is one more part."""
         covered = frozenset().union(*sets) if sets else frozenset()
         rest = frozenset(self.names) - covered
-        pairs = list(zip(sets, labels)) + ([(rest, REST)] if rest else [])
+        name = min(rest) if len(rest) == 1 else REST
+        pairs = list(zip(sets, labels)) + ([(rest, name)] if rest else [])
         rank = {name: i for i, name in enumerate(self.names)}
         pairs.sort(key=lambda pair: min(rank[a] for a in pair[0]))
         return Side(self.key, tuple(p for p, _ in pairs), tuple(label for _, label in pairs))

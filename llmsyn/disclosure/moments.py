@@ -55,8 +55,8 @@ def totals(writer: Writer, release: int, index: int, codes: CodeSet) -> None:
         _moment(draft, total, together, 1)
     if codes.unlisted_per_unit is not None:
         writer.means[release][index] = all_unlisted
-    if codes.main is not None:
-        _without_codes(writer, release, codes, listed, unlisted, total)
+    if codes.main is not None and total is not None:
+        _without_codes(writer, release, codes, total)
 
 
 def pair_totals(writer: Writer, release: int) -> None:
@@ -137,22 +137,9 @@ def _moment(draft: Draft, histogram: IntArray, total: int, order: int) -> None:
     draft.equations(np.array([[amount, histogram[-1], slack]]), np.array([1.0, -weight[-1], -1.0]))
 
 
-def _without_codes(
-    writer: Writer,
-    release: int,
-    codes: CodeSet,
-    listed: IntArray | None,
-    unlisted: IntArray | None,
-    total: IntArray | None,
-) -> None:
-    """Units without a main code are those without any code."""
+def _without_codes(writer: Writer, release: int, codes: CodeSet, total: IntArray) -> None:
+    """Units without any code have no main code; others may lack one too."""
     side, _ = writer.side(f"{codes.name}.main", (*codes.codes, UNLISTED), release)
-    empty = writer.cells((), ((),), (side,))[0][side.parts.index(frozenset({NONE}))]
-    if total is not None:
-        writer.draft.equations(np.array([[empty, total[0]]]), np.array([1.0, -1.0]))
-        return
-    for histogram in (listed, unlisted):
-        if histogram is not None:
-            slack = writer.draft.new((1,), lambda _: f"{codes.name}: only codes of the other kind")
-            writer.draft.sums(np.array([[empty, slack[0]]]), histogram[:1])
-
+    none = writer.cells((), ((),), (side,))[0][side.parts.index(frozenset({NONE}))]
+    others = writer.draft.new((1,), lambda _: f"{codes.name}: codes, and none of them main")
+    writer.draft.sums(np.array([[total[0], others[0]]]), np.array([none]))

@@ -32,6 +32,7 @@ from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import FloatArray
 
 _MAX_ROUNDS = 400
+_STEPS = 3  # how far behind a proof a cell may lie
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +94,12 @@ def suppress(
     shown[list(reason)] = False
     shown[N] = True
     proof: dict[int, str] = {}
-    chooser = Chooser(system, truth)
+    chooser = Chooser(auditor, truth)
     for rounds in range(1, _MAX_ROUNDS + 1):
         findings = _audit(auditor, exact, shown, settings, background)
         if not findings:
             return Suppression(shown, reason, proof, rounds)
-        for unknown, finding in chooser.choose(findings, shown):
+        for unknown, finding in chooser.choose(findings, shown, auditor.last):
             shown[unknown] = False
             reason[unknown] = "complementary"
             proof[unknown] = finding.cell
@@ -155,11 +156,11 @@ def release_bounds(
 class Chooser:
     """Picks the printed cell that breaks a proof at the least cost."""
 
-    def __init__(self, system: System, truth: Truth) -> None:
-        self.system, self.truth = system, truth
+    def __init__(self, auditor: Auditor, truth: Truth) -> None:
+        self.auditor, self.system, self.truth = auditor, auditor.system, truth
 
     def choose(
-        self, findings: Sequence[Finding], shown: BoolArray
+        self, findings: Sequence[Finding], shown: BoolArray, bounds: Bounds
     ) -> list[tuple[int, Finding]]:
         """Cells that break these proofs, each with the finding that it answers.
 
@@ -173,7 +174,7 @@ class Chooser:
                 statements = self._proof(finding, shown, direct=direct)
                 if statements is None or used & set(statements):
                     continue
-                unknown = self._candidate(finding, statements, shown)
+                unknown = self._candidate(finding, statements, shown, bounds)
                 chosen[unknown] = finding
                 used |= set(statements) | {int(r) for r in self.system.statements_of(unknown)}
             if chosen:
@@ -192,7 +193,7 @@ class Chooser:
         return finding.statements
 
     def _candidate(
-        self, finding: Finding, statements: tuple[int, ...], shown: BoolArray
+        self, finding: Finding, statements: tuple[int, ...], shown: BoolArray, bounds: Bounds
     ) -> int:
         """The cheapest printed cell of a proof, or of what leads to it."""
         if shown[finding.unknown]:
@@ -201,11 +202,15 @@ class Chooser:
         witnesses = [w for w in finding.witnesses if shown[w]]
         if witnesses and not statements:
             return min(witnesses, key=price)
+        loose = self._loose_ends(finding.unknown, statements, shown, bounds)
+        if loose:
+            return min(loose, key=price)
         own = tuple(int(r) for r in self.system.statements_of(finding.unknown))
         for start in (statements, own):
-            found = self._reach(finding.unknown, start, shown)
+            found = self._reach(finding.unknown, start, shown, bounds)
             if found:
-                return min(found, key=price)
+                tier = self.system.tier
+                return min(found, key=lambda m: (tier[m], found[m], *price(m)))
         raise InfeasibleError(
             f"{finding.cell} stands for fewer than the threshold of patients and follows from the "
             "number of units alone; measure fewer variables or a larger population"
@@ -217,16 +222,33 @@ class Chooser:
         others = others[others != unknown]
         return bool((shown[others] | self.system.structural[others]).all())
 
-    def _reach(self, unknown: int, statements: Sequence[int], shown: BoolArray) -> set[int]:
-        """Printed cells in these statements, or in those that determine their other members."""
-        seen, found, front = set(statements), set(), list(statements)
-        for _ in range(3):
+    def _loose_ends(
+        self, unknown: int, statements: tuple[int, ...], shown: BoolArray, bounds: Bounds
+    ) -> set[int]:
+        """Printed cells that give away a hidden member of the proof, which then hides nothing."""
+        found: set[int] = set()
+        for statement in statements:
+            for member in self.system.members(statement):
+                if member == unknown or shown[member] or not bounds.fixed[member]:
+                    continue
+                for row in self.system.statements_of(int(member)):
+                    if row != statement and self._is_direct(int(row), int(member), shown):
+                        found |= {int(m) for m in self.system.members(int(row))} - {int(member)}
+        dear = self.system.structural | (self.system.tier >= Tier.TOTAL) | ~shown
+        return {m for m in found if not dear[m]}
+
+    def _reach(
+        self, unknown: int, statements: Sequence[int], shown: BoolArray, bounds: Bounds
+    ) -> dict[int, int]:
+        """Printed cells of a proof and of the proofs behind it, with the number of steps."""
+        seen, found, front = set(statements), dict[int, int](), list(statements)
+        for step in range(_STEPS):
             members = {int(m) for row in front for m in self.system.members(row)} - {unknown}
-            found |= {m for m in members if shown[m] and self.system.tier[m] < Tier.TOTAL}
-            if found:
-                return {m for m in found if not self.system.structural[m]}
+            for m in members:
+                if shown[m] and not self.system.structural[m] and self.system.tier[m] < Tier.TOTAL:
+                    found.setdefault(m, step)
             hidden = [m for m in members if not shown[m] and not self.system.cuts[m]]
-            front = [int(r) for m in hidden for r in self.system.statements_of(m)]
+            front = [r for m in hidden for r in self.auditor.proof(m, bounds)]
             front = [r for r in dict.fromkeys(front) if r not in seen]
             seen |= set(front)
         return found

@@ -141,7 +141,7 @@ def _fibres(
     floor, ceiling = flat(low) * used, flat(high) * used
     at_most: BoolArray = np.ones(rows, bool)
     if equal:
-        at_most = ~used.all(axis=1)
+        at_most[used.all(axis=1)] = False
 
     def project(x: FloatArray) -> FloatArray:
         rows_x = onto_sums(flat(x) * used, total.ravel(), floor, ceiling, at_most)

@@ -52,9 +52,7 @@ def draw(program: Program, job: Job, chunk: int) -> dict[str, pa.Table]:
     fixed = {}
     if job.quotas:
         fixed = {
-            step.node.variable: quota_uniforms(
-                step.node.variable, start, n, job.n, job.seed, random
-            )
+            step.node.variable: quota_uniforms(step.node.variable, start, n, job.n, job.seed)
             for step in program.steps
             if isinstance(step, LevelProgram)
         }
@@ -126,8 +124,11 @@ def column(
     bins = np.minimum(levels, len(edges) - 2)
     values = edges[bins] + random.random(len(levels)) * (edges[bins + 1] - edges[bins])
     grid = 10.0**variable.decimals
-    # The small term keeps an edge such as 0.3 on its own side of the grid.
-    values = np.maximum(np.floor(values * grid + 1e-9) / grid, edges[bins])
+    # The small term keeps an edge such as 0.3 on its own side of the grid; the limits keep a
+    # draw just below an edge in its bin, where the rules of that bin hold.
+    first, end = np.ceil(edges[:-1] * grid - 1e-6), np.ceil(edges[1:] * grid - 1e-6)
+    place = np.floor(values * grid + 1e-9)
+    values = np.clip(place, first[bins], np.maximum(end - 1, first)[bins]) / grid
     if variable.decimals == 0:
         return pa.array(
             values.astype(np.int32), pa.int32(), mask=missing if missing.any() else None

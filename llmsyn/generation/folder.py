@@ -58,8 +58,8 @@ def _refuse_other(folder: Path, run: Mapping[str, Any], force: bool) -> None:
         raise OutputError(f"{folder} is a file; choose a folder")
     if not folder.exists() or not any(p.name != LOCK for p in folder.iterdir()):
         return
-    finished, state = (folder / MANIFEST).exists(), _read(folder / STATE)
-    if not finished and state is None:
+    finished, state = _is_ours(folder), _read(folder / STATE)
+    if not finished and not (isinstance(state, dict) and "llmsyn" in state):
         raise OutputError(f"{folder} exists and is no cohort of ours; choose another folder")
     if state == dict(run) and not finished:
         return
@@ -67,6 +67,12 @@ def _refuse_other(folder: Path, run: Mapping[str, Any], force: bool) -> None:
         what = "holds a finished cohort" if finished else "holds a run with other settings"
         raise OutputError(f"{folder} {what}; choose another folder or pass --force")
     _take_lock_then_clear(folder)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a finished cohort stands there (other programs have a manifest.json too)."""
+    manifest = _read(folder / MANIFEST)
+    return isinstance(manifest, dict) and {"origin", "parts", "unit_table"} <= manifest.keys()
 
 
 def _take_lock_then_clear(folder: Path) -> None:
@@ -94,8 +100,11 @@ def _lock(handle: Any, folder: Path) -> None:
 
 def _sweep(folder: Path) -> None:
     """Remove temporary files that a killed run left."""
-    for path in folder.rglob(".*.part"):
-        path.unlink(missing_ok=True)
+    for path in list(folder.rglob(".*.part")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Any:

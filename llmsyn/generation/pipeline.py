@@ -186,7 +186,7 @@ def _drawn(
         return
     from joblib import Parallel, delayed
 
-    network = Path(job.folder) / ".network.npz"
+    network = Path(job.folder) / ".network.part"
     save_network(compiled.network, network)
     try:
         pool = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)

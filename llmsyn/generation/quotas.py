@@ -1,9 +1,9 @@
 r"""Quotas: margins of a whole run as whole numbers, chunk by chunk, without a shared state.
 
-Unit *i* of *n* gets the uniform :math:`(\pi(i) + u_i) / n`, where :math:`\pi` is a random
-permutation of 0..n-1 drawn once for the run and variable: systematic sampling.  A variable
-without parents then has every level's count within one of ``n * share``; one with parents
-is only less noisy.  The permutation is a four-round Feistel network with cycle walking
+Unit *i* of *n* gets the uniform :math:`(\pi(i) + u) / n`, where the permutation :math:`\pi` of
+0..n-1 and :math:`u` are drawn once for the run and variable: systematic sampling.  A variable
+without parents then has every level's count within one of ``n * share`` (a *u* of its own
+for every unit would allow two); one with parents is only less noisy.  The permutation is a four-round Feistel network with cycle walking
 (Black and Rogaway 2002, doi 10.1007/3-540-45760-7_9), so any chunk can work out its own
 values and no worker needs the others.
 """
@@ -56,11 +56,12 @@ def _feistel(
 
 
 def quota_uniforms(
-    variable: int, start: int, n_chunk: int, n: int, seed: int, random: np.random.Generator
+    variable: int, start: int, n_chunk: int, n: int, seed: int
 ) -> npt.NDArray[np.float64]:
     """``(n_chunk,)`` uniforms of units ``start..start + n_chunk - 1`` for one variable."""
     sequence = np.random.SeedSequence(seed, spawn_key=(2**31, variable))
     key = np.asarray(sequence.generate_state(_ROUNDS, np.uint64), np.uint64)
+    shift = np.random.Generator(np.random.Philox(sequence)).random()
     place = permuted(np.arange(start, start + n_chunk), n, key)
-    result: npt.NDArray[np.float64] = (place + random.random(n_chunk)) / n
+    result: npt.NDArray[np.float64] = (place + shift) / n
     return result

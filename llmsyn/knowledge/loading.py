@@ -195,11 +195,11 @@ def _toml(file: Path) -> dict[str, Any]:
 
 
 def _parse(
-    model: Callable[..., _RecordT], body: Any, file: Path, key: str, **given: str
+    model: Callable[..., _RecordT], body: Any, path: Path, key: str, /, **given: str
 ) -> _RecordT:
     if not isinstance(body, dict):
         raise KnowledgeError(f"{body!r} is no table; write [{key}] and its keys below it",
-                             file=file, key=key)
+                             file=path, key=key)
     try:
         return model(**given, **body)
     except ValidationError as error:
@@ -209,6 +209,6 @@ def _parse(
         if first["type"] == "extra_forbidden":
             allowed = ", ".join(getattr(model, "model_fields", {}))
             problem = f"the key is not known here; a record has {allowed}"
-        raise KnowledgeError(problem, file=file, key=where) from error
+        raise KnowledgeError(problem, file=path, key=where) from error
     except TypeError as error:  # id, family or file given in the record
-        raise KnowledgeError(f"{error}; leave that key out", file=file, key=key) from error
+        raise KnowledgeError(f"{error}; leave that key out", file=path, key=key) from error

@@ -1,9 +1,9 @@
 """Which record a code stands for.
 
-Diagnoses: the longest declared prefix over the whole base wins.  A category printed alone
-(``427``) that no prefix reaches goes to the record that declares it in
-``category_codes``; else to the record that owns everything declared below it, when that is
-one record; else to none.  Drug names: id, then alias, brand or salt.  Procedures: the
+Diagnoses: a category printed alone (``427``) goes to the record that declares it in
+``category_codes``.  Else the longest declared prefix over the whole base wins.  Else, for a
+code above all prefixes, the record that owns everything declared below it, when that is one
+record; else none.  Drug names: id, then alias, brand or salt.  Procedures: the
 longest match of a pattern; a category goes to a concept only if all its codes do.
 """
 
@@ -39,10 +39,10 @@ class Matcher:
     def condition(self, system: str, code: str) -> Condition | None:
         """The condition that a diagnosis code stands for."""
         prefixes = self._prefixes.get(system, {})
-        for size in range(len(code), 1, -1):
-            if code[:size] in prefixes:
-                return self.base.conditions[prefixes[code[:size]]]
         owner = self._categories.get(system, {}).get(code)
+        for size in range(len(code), 0, -1):
+            if owner is None:
+                owner = prefixes.get(code[:size])
         if owner is None:
             below = {name for prefix, name in prefixes.items() if prefix.startswith(code)}
             owner = below.pop() if len(below) == 1 else None

@@ -25,7 +25,9 @@ def aligned(cohort: Cohort, like: Profile) -> Cohort:
     CohortError : as :func:`llmsyn.measurement.measure`.
     """
     labels = Labels(cohort, like)
-    columns = {n: cohort.units[n] for n in ("patient_id", "stay_id") if n in cohort.units.schema.names}
+    columns = {
+        n: cohort.units[n] for n in ("patient_id", "stay_id") if n in cohort.units.schema.names
+    }
     codes: dict[str, pa.Table] = {}
     for variable in like.variables:
         if isinstance(variable, Categorical):

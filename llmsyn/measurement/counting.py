@@ -120,9 +120,7 @@ class Counts:
         )
 
 
-def _everything(
-    like: Profile, labels: Labels
-) -> Iterable[tuple[str, Sequence[Single | Many]]]:
+def _everything(like: Profile, labels: Labels) -> Iterable[tuple[str, Sequence[Single | Many]]]:
     """All that is counted, by name, each as the axes of a table."""
     for variable in like.variables:
         if isinstance(variable, CodeSet):

@@ -66,8 +66,11 @@ class Labels:
         """``(n_units,)`` index of the level or bin; for a number, n_bins where missing."""
         if variable.name not in self._levels:
             self._need(variable.name, self.cohort.units.column_names)
-            read = _level if isinstance(variable, Categorical) else _bin
-            self._levels[variable.name] = read(self.cohort, variable)
+            self._levels[variable.name] = (
+                _level(self.cohort, variable)
+                if isinstance(variable, Categorical)
+                else _bin(self.cohort, variable)
+            )
         return self._levels[variable.name]
 
     def codes(self, variable: CodeSet) -> _Listed:
@@ -193,7 +196,7 @@ def _places(labels: Sequence[str], axis: Axis) -> IntArray:
     """``(len(labels) + 1,)`` where each label stands on the axis; -1: nowhere, also for none."""
     place = {label: i for i, label in enumerate(axis.labels)}
     _all_known(set(labels), axis)
-    return np.array([place.get(label, -1) for label in (*labels, None)], dtype=np.int64)
+    return np.array([*(place.get(label, -1) for label in labels), -1], dtype=np.int64)
 
 
 def _level_places(variable: Categorical | Numeric, axis: Axis) -> IntArray:

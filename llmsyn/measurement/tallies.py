@@ -48,7 +48,7 @@ def tally(axes: Sequence[Single | Many]) -> IntArray:
         cell, _ = _cells(key, many[0])
         counts = np.bincount(cell, minlength=size * many[0].size)
     else:
-        counts = _product(key, size, *many).ravel()
+        counts = _product(key, size, many[0], many[1]).ravel()
     return _in_order(counts, axes)
 
 
@@ -66,7 +66,7 @@ def tally_patients(axes: Sequence[Single | Many], patients: Patients) -> IntArra
     elif len(many) == 1:
         found = iter([_cells(key, many[0])])
     else:
-        found = _pair_cells(key, *many, patients.of)
+        found = _pair_cells(key, many[0], many[1], patients.of)
     extra = np.zeros(width, dtype=np.int64)
     for cell, unit in found:
         once = np.unique(patients.of[unit] * width + cell)

@@ -60,6 +60,9 @@ def lay_associations(
         if len(ends) != 2 or ends[0] is None or ends[1] is None:
             unused += 1
             continue
+        if ends[0].time == ends[1].time and not (ends[0].is_code and ends[1].is_code):
+            unused += 1  # a list and its own main code are drawn together
+            continue
         a, b = sorted((ends[0], ends[1]), key=lambda e: (e.time, e.is_code, e.code, e.levels))
         value = log_odds(association)
         if abs(value) > abs(pairs.get((a, b), 0.0)):

@@ -32,6 +32,7 @@ from llmsyn.network.drawing import (
     chunk_generator,
     compile_program,
     new_sums,
+    own_tables,
     run,
 )
 from llmsyn.network.model import CodeFactor, Factor, FloatArray, LevelNode, Network, SlotNode
@@ -81,7 +82,8 @@ class _Moving:
 
     def move(self, estimate: FloatArray, n_pilot: int, step: float, settings: Settings) -> None:
         target = np.where(self.fixed, 1.0, self.target)
-        seen = target * n_pilot
+        # A published zero that is only rounded (no mask) is damped by what is drawn of it.
+        seen = np.where(target > 0, target, estimate) * n_pilot
         error = np.clip((target - estimate) / (target + 2.0 / n_pilot), -1.0, 1.0)
         force = np.where(self.fixed | np.isnan(error), 0.0, error * seen / (seen + 4.0))
         if self.soft is not None:
@@ -274,7 +276,7 @@ def estimate(
 
 
 def _own_main_row(node: SlotNode) -> int:
-    own = {tuple(p.variable for p in f.parents) for f in node.main_factors}
+    own = own_tables(node)
     return sum(f.n_rows for f in node.factors if tuple(p.variable for p in f.parents) not in own)
 
 

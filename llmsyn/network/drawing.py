@@ -140,7 +140,7 @@ def _slot_program(network: Network, node: SlotNode, merge: bool) -> SlotProgram:
     factors = _merged(network, node.factors) if merge else node.factors
     parents, stacked = _stack(factors, width)
     # The main slot shares the weights of the list but where a table of its own is published.
-    own = {tuple(p.variable for p in f.parents) for f in node.main_factors}
+    own = own_tables(node)
     main_factors = [
         f for f in node.factors if tuple(p.variable for p in f.parents) not in own
     ] + node.main_factors
@@ -170,6 +170,15 @@ def _slot_program(network: Network, node: SlotNode, merge: bool) -> SlotProgram:
         _padded(_exp(links)),
         _padded(_exp(pairs)),
     )
+
+
+def own_tables(node: SlotNode) -> set[tuple[int, ...]]:
+    """Parents of the tables of the main code (a factor without targets is only a mask)."""
+    return {
+        tuple(p.variable for p in f.parents)
+        for f in node.main_factors
+        if not np.isnan(f.target).all()
+    }
 
 
 def _mask_only(factor: Factor) -> Factor:

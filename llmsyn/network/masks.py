@@ -21,9 +21,10 @@ from llmsyn.network.factors import (
     levels_of,
     make_factor,
 )
-from llmsyn.network.model import LevelNode, SlotNode
+from llmsyn.network.model import Factor, FloatArray, LevelNode, SlotNode
 from llmsyn.profile.terms import Range, Term
 from llmsyn.profile.types import Profile
+from llmsyn.profile.variables import UNLISTED
 
 
 def cut_points(impossibles: Iterable[Impossible], profile: Profile) -> dict[str, set[float]]:
@@ -46,7 +47,10 @@ def lay_masks(made: Draft, impossibles: Sequence[Impossible]) -> None:
     _mask_selectors(made)
     skipped = sum(not _mask(made, terms) for terms in _all_rules(impossibles, made.profile))
     if skipped:
-        made.ledger.notes.append(f"{skipped} rules name terms that are not drawn; not used")
+        made.ledger.notes.append(
+            f"{skipped} rules name terms that are not drawn, or combine them in a way that the "
+            "network cannot hold; not used"
+        )
     _check_room(made)
 
 
@@ -98,6 +102,8 @@ def _mask(made: Draft, terms: tuple[Term, ...]) -> bool:
     earlier_levels = [side for side in found[:-1] if side[1] < 0]
     if earlier_codes and (earlier_levels or len(earlier_codes) > 1):
         return False
+    if isinstance(node, SlotNode) and code_set < 0:
+        return not earlier_codes and _mask_main(made, node, terms, earlier_levels, columns)
     if earlier_codes:
         _, other, _, rows = earlier_codes[0]
         if isinstance(node, SlotNode) and other == code_set:
@@ -117,13 +123,36 @@ def _mask(made: Draft, terms: tuple[Term, ...]) -> bool:
         factor = level_factor(made, time, variable)
         factor.weights[np.ix_(rows, columns)] = -np.inf
         return True
-    parents = tuple(identity_parent(made, side[2]) for side in earlier_levels)
-    factor = make_factor(made, time, parents, " x ".join(str(t) for t in terms))
-    shape = tuple(p.n_groups for p in parents)
-    grid = np.ix_(*(side[3] for side in earlier_levels))
+    node.factors.append(_mask_factor(made, time, terms, earlier_levels, columns))
+    return True
+
+
+_Side = tuple[int, int, int, list[int]]  # time, code set, variable, levels or codes
+
+
+def _mask_factor(
+    made: Draft, time: int, terms: tuple[Term, ...], parents: list[_Side], columns: list[int]
+) -> Factor:
+    groups = tuple(identity_parent(made, side[2]) for side in parents)
+    factor = make_factor(made, time, groups, " x ".join(str(t) for t in terms))
+    shape = tuple(p.n_groups for p in groups)
+    grid = np.ix_(*(side[3] for side in parents))
     rows = np.ravel_multi_index(np.broadcast_arrays(*grid), shape).ravel().tolist()
     factor.weights[np.ix_(rows, columns)] = -np.inf
-    node.factors.append(factor)
+    return factor
+
+
+def _mask_main(
+    made: Draft, node: SlotNode, terms: tuple[Term, ...], parents: list[_Side], columns: list[int]
+) -> bool:
+    """Mask main codes, and leave the same codes further down the list alone."""
+    if node.base_main is None or max(columns) > node.n_codes:
+        return False
+    if parents:
+        time = made.nodes.index(node)
+        node.main_factors.append(_mask_factor(made, time, terms, parents, columns))
+    else:
+        node.base_main[columns] = -np.inf
     return True
 
 
@@ -132,6 +161,9 @@ def _check_room(made: Draft) -> None:
     n = made.profile.n_units
     for node in made.nodes:
         share = node.share
+        _check_never(made, node, node.base, share, "")
+        if isinstance(node, SlotNode) and node.base_main is not None:
+            _check_never(made, node, node.base_main, node.share_main, " as the main code")
         for factor in node.factors:
             if len(factor.parents) != 1:
                 continue
@@ -147,9 +179,22 @@ def _check_room(made: Draft) -> None:
                 )
 
 
+def _check_never(
+    made: Draft, node: LevelNode | SlotNode, base: FloatArray, share: FloatArray | None, what: str
+) -> None:
+    if share is None:
+        return
+    for k in np.flatnonzero(np.isneginf(base) & (share > 1.0 / made.profile.n_units + 1e-9)):
+        raise InfeasibleError(
+            f"{_column_name(made, node, int(k))} is published for {share[k]:.4g} of the units"
+            f"{what}, but a rule says that none may have it; correct the profile or switch off "
+            "the rule"
+        )
+
+
 def _column_name(made: Draft, node: LevelNode | SlotNode, column: int) -> str:
     if isinstance(node, SlotNode):
         listed = made.code_lists[node.code_set]
-        return f"{listed.name}={listed.codes[column]}"
+        return f"{listed.name}={(*listed.codes, UNLISTED)[column]}"
     variable = made.variables[node.variable]
     return f"{variable.name}={variable.levels[column]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from llmsyn.network.model import (
 from llmsyn.store import atomic
 
 FORMAT = 1
+_UNREADABLE = (
+    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError,
+    zipfile.BadZipFile,
+)  # fmt: skip
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
@@ -63,9 +68,10 @@ def load_network(path: Path) -> Network:
             if tree["format"] != FORMAT:
                 raise InputError(f"network format {tree['format']}, expected {FORMAT}", file=path)
             network = _from_tree(tree["network"], packed)
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"no readable network ({error}); delete it", file=path) from error
-    assert isinstance(network, Network)
+    if not isinstance(network, Network):
+        raise InputError("no network; delete it", file=path)
     return network
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from llmsyn.network.draft import Draft
@@ -19,7 +21,8 @@ from llmsyn.profile.tables import Table
 
 def lay_tables(made: Draft, tables: tuple[Table, ...]) -> None:
     """Turn every table into targets; what cannot be used is noted in the ledger."""
-    for table in tables:
+    # Small tables first: a larger one takes the joint share of its parents from them.
+    for table in sorted(tables, key=lambda table: len(table.axes)):
         sides = [find_side(made, axis) for axis in table.axes]
         found = [s for s in sides if s is not None]
         if len(found) < len(sides) or not _lay(made, table, found):
@@ -60,13 +63,13 @@ def _lay_levels(
     node = made.node_at(time)
     sides = [*parents, child]
     padded = _with_rest(shares, sides).reshape(-1, shares.shape[-1] + int(child.has_rest))
-    rows = np.ones(1)
-    for p in parents:
-        rows = np.multiply.outer(rows, group_sums(made.shares[p.variable], p)).ravel()
-    if len(parents) > 1:  # the joint share of the parents is what the table itself says
-        known = padded.sum(1)
-        rows = np.where(np.isnan(known), rows, known)
-        rows = rows / rows.sum()
+    if len(parents) > 1 and _joint(made, parents) is None and child.code_set < 0:
+        # The table also says how its parents go together, and no other table does.
+        joint = shares.sum(-1) * made.profile.n_units
+        axes = tuple(a for p in parents for a in table.axes if a.variable == p.name)
+        if not child.has_rest and not np.isnan(joint).all():
+            _lay(made, replace(table, axes=axes, counts=joint), parents)
+    rows = _row_shares(made, parents)
     factor = make_factor(
         made, time, tuple(Parent(p.variable, p.groups, p.n_groups) for p in parents), table.name
     )
@@ -103,6 +106,37 @@ def _lay_levels(
         node.main_factors.append(factor)
     else:
         node.factors.append(factor)
+
+
+def _row_shares(made: Draft, parents: list[Side]) -> FloatArray:
+    """(n_rows,) shares of the combinations of the parents' groups."""
+    joint = _joint(made, parents) if len(parents) > 1 else None
+    if joint is not None:
+        return joint.ravel()
+    rows = np.ones(1)
+    for p in parents:
+        rows = np.multiply.outer(rows, group_sums(made.shares[p.variable], p)).ravel()
+    return rows
+
+
+def _joint(made: Draft, sides: list[Side]) -> FloatArray | None:
+    """Joint shares of level variables from a table laid before; None when there is none."""
+    last = max(range(len(sides)), key=lambda i: sides[i].time)
+    child, parents = sides[last], [s for i, s in enumerate(sides) if i != last]
+    node = made.node_at(child.time)
+    if not isinstance(node, LevelNode):
+        return None
+    for factor in node.factors:
+        same = len(factor.parents) == len(parents) and all(
+            p.variable == s.variable and np.array_equal(p.groups, s.groups)
+            for p, s in zip(factor.parents, parents, strict=True)
+        )
+        if same and factor.hard.any():
+            cells = np.stack([factor.target[:, child.groups == g].sum(1)
+                              for g in range(child.n_groups)], axis=-1)  # fmt: skip
+            shape = tuple(s.n_groups for s in sides[:last] + sides[last + 1 :])
+            return np.moveaxis(cells.reshape(*shape, child.n_groups), -1, last)
+    return None
 
 
 def _mask_zeros(made: Draft, table: Table, factor: Factor, padded: FloatArray, child: Side) -> None:

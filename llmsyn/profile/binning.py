@@ -99,7 +99,7 @@ def bins_from_mean_sd(
 def _round_numbers(low: float, high: float, decimals: int) -> FloatArray:
     """At most 21 round numbers from ``low`` to ``high`` (steps 1, 2, 5, 10, 20, ...)."""
     step = 10.0**-decimals
-    while (high - low) / step > MAX_BINS:
+    while (high - low) / step > MAX_BINS + 1e-6:
         lead = step / 10 ** np.floor(np.log10(step) + 1e-9)
         step *= 2.5 if round(lead) == 2 else 2.0
     numbers: FloatArray = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step

@@ -8,7 +8,9 @@ to (files, variables, codes) is checked by :mod:`llmsyn.profile.reading` and
 from __future__ import annotations
 
 import datetime
+import json
 import math
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -291,3 +293,13 @@ def json_schema() -> dict[str, Any]:
         **Document.model_json_schema(by_alias=True),
         "title": "llmsyn profile",
     }
+
+
+def main() -> None:
+    """Write the JSON Schema beside this file (``python -m llmsyn.profile.schema``)."""
+    text = json.dumps(json_schema(), indent=2, sort_keys=True) + "\n"
+    Path(__file__).with_name("profile.schema.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
