@@ -3,9 +3,10 @@ r"""Baseline: a Gaussian copula fitted to nothing but a profile.
 Each level variable and each code is a cut latent normal.  The correlation of two of them is
 the one under which their published table is most likely: tetrachoric for two codes, where
 one cell and two margins fix it, polychoric else (Olsson 1979, doi 10.1007/BF02296207), with
-the Poisson likelihood of the cells that are published.  What is not published has
-correlation 0.  The matrix is then moved to the nearest one that is positive definite by
-clipping its eigenvalues.
+the Poisson likelihood of its cells.  A suppressed cell counts as what the network aims it at
+(independence, or half its bound where that is less), and a weak normal prior keeps rare
+cells from saying +-1.  What is not published has correlation 0.  The matrix is then made
+positive definite by clipping its eigenvalues.
 
 A latent normal needs an order: levels of nominal variables stand by the rate of the outcome
 where its table is published, which favours this baseline.
@@ -28,6 +29,9 @@ from llmsyn.profile.variables import MISSING, Categorical, CodeSet, Numeric
 
 LARGEST = 0.95
 """Correlations are searched in +-LARGEST."""
+
+PRIOR_SD = 0.3
+"""Standard deviation of the prior of a polychoric correlation, chosen before any result."""
 
 _GRID = np.linspace(-LARGEST, LARGEST, 77)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -171,10 +175,10 @@ class _Fit:
             level = (at_a, low_a, high_a) if sets[1] else (at_b, low_b, high_b)
             code = (at_b, low_b) if sets[1] else (at_a, low_a)
             p = _strip(level[1], level[2], code[1])
-            self._put(level[0][0], code[0], _most_likely(counts * 1.0, p * self.profile.n_units, 0))
+            self._put(level[0][0], code[0], self._most_likely(counts, p, (0,)))
         else:
-            p = _rectangles(low_a, high_a, low_b, high_b) * self.profile.n_units
-            self._put(at_a[0], at_b[0], _most_likely(table.counts * 1.0, p, (0, 1)))
+            p = _rectangles(low_a, high_a, low_b, high_b)
+            self._put(at_a[0], at_b[0], self._most_likely(table.counts, p, (0, 1)))
 
     def _intervals(self, axis: Axis) -> tuple[IntArray, FloatArray, FloatArray]:
         """Of each label: which normal it is about, and where that lies."""
@@ -204,6 +208,30 @@ class _Fit:
             above = bivariate_normal(x, y, middle) > target
             low, high = np.where(above, low, middle), np.where(above, middle, high)
         self._put(at_a[i], at_b[j], (low + high) / 2)
+
+    def _most_likely(
+        self, counts: FloatArray, p: FloatArray, over: tuple[int, ...]
+    ) -> FloatArray:
+        """Correlation of highest posterior, a parabola refining the grid.
+
+        ``counts`` are those of the cells, ``p`` (cells, n_grid) what each correlation says of
+        them; ``over`` are the axes of ``counts`` that belong to one correlation.
+        """
+        n = self.profile.n_units
+        independent = p[..., len(_GRID) // 2] * n
+        half_bound = max(self.profile.disclosure.threshold - 1, 1) / 2
+        filled = np.where(np.isnan(counts), np.minimum(independent, half_bound), counts)
+        mean = np.maximum(p * n, 1e-6)
+        posterior = (filled[..., None] * np.log(mean) - mean).sum(over)
+        posterior -= _GRID**2 / (2 * PRIOR_SD**2)
+        best = np.clip(posterior.argmax(-1), 1, len(_GRID) - 2)
+        left, middle, right = (
+            np.take_along_axis(posterior, (best + step)[..., None], -1)[..., 0]
+            for step in (-1, 0, 1)
+        )
+        bend = np.minimum(left - 2 * middle + right, -1e-12)
+        shift = np.clip((left - right) / (2 * bend), -1, 1)
+        return np.asarray(_GRID[best] + shift * (_GRID[1] - _GRID[0]))
 
     def _put(
         self, a: IntArray | int, b: IntArray | int, rho: FloatArray | float
@@ -266,21 +294,3 @@ def _strip(low: FloatArray, high: FloatArray, threshold: FloatArray) -> FloatArr
     below = bivariate_normal(high[:, None, None], threshold[None, :, None], _GRID)
     below -= bivariate_normal(low[:, None, None], threshold[None, :, None], _GRID)
     return (ndtr(high) - ndtr(low))[:, None, None] - below
-
-
-def _most_likely(
-    counts: FloatArray, expected: FloatArray, over: int | tuple[int, ...]
-) -> FloatArray:
-    """Correlation with the highest Poisson likelihood, a parabola refining the grid."""
-    known = ~np.isnan(counts)[..., None]
-    mean = np.maximum(expected, 1e-9)
-    terms = np.where(known, np.nan_to_num(counts)[..., None] * np.log(mean) - mean, 0.0)
-    likelihood = terms.sum(over)
-    best = np.clip(likelihood.argmax(-1), 1, len(_GRID) - 2)
-    left, middle, right = (
-        np.take_along_axis(likelihood, (best + step)[..., None], -1)[..., 0] for step in (-1, 0, 1)
-    )
-    bend = left - 2 * middle + right
-    shift = np.where(bend < 0, (left - right) / np.where(bend < 0, 2 * bend, 1.0), 0.0)
-    rho = _GRID[best] + np.clip(shift, -1, 1) * (_GRID[1] - _GRID[0])
-    return np.where(known.any(over)[..., 0], rho, 0.0)

@@ -74,7 +74,9 @@ class Rows:
 
     def table(self, *names: str, below: float = 0, **more: object) -> Table:
         """The cross-table of some axes; counts under ``below`` are suppressed."""
-        axes = tuple(Axis(name, self.labels[name]) for name in names)
+        axes = tuple(
+            Axis(name, tuple(la for la in self.labels[name] if la != "(none)")) for name in names
+        )
         counts = self.counts(*axes)
         if len(names) == 2 and names[0] == names[1]:
             np.fill_diagonal(counts, np.nan)
@@ -160,7 +162,7 @@ def profile_of(rows: Rows, tables: Sequence[Table] = (), **more: object) -> Prof
     )  # type: ignore[arg-type]  # fmt: skip
 
 
-def drawn_rows(network: Network, n: int, seed: int = 11) -> Rows:
+def drawn_rows(network: Network, n: int, seed: int = 12) -> Rows:
     """Units drawn from a network."""
     drawn = run(compile_program(network), n, chunk_generator(seed, 0))
     assert drawn.short == 0

@@ -82,6 +82,10 @@ NUMBERS = [
         "profile.toml", 'method = "none"', 'method = "suppression"\nthreshold = 30',
         "table-died-diagnoses.csv, row 10", "count 23 is below the threshold of 30",
     ),
+    (
+        "profile.toml", 'file = "sex.csv"', 'file = "sex.csv"\nsigma = 2',
+        "profile.toml, key disclosure.method", "variable sex of toy has noise",
+    ),
 ]  # fmt: skip
 
 

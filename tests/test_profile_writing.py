@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from profiles import profiles, same, texts
 
 from llmsyn.errors import OutputError, ProfileError
 from llmsyn.profile.reading import read_profile
@@ -18,7 +19,6 @@ from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical, CodeSet
 from llmsyn.profile.writing import write_profile
 from llmsyn.store import sha256_folder, spreadsheet_raw, spreadsheet_safe
-from profiles import profiles, same, texts
 
 TOY = Path(__file__).parent / "data" / "toy"
 

@@ -16,6 +16,7 @@ from llmsyn.checking.distances import histogram_error, variable_distance
 from llmsyn.checking.report import Broken, CheckReport, Status
 from llmsyn.errors import CohortError
 from llmsyn.knowledge.types import Impossible
+from llmsyn.profile.mixing import refuse_mixing
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import CodeSet, FloatArray
 from llmsyn.score import Score, Verdict, undefined
@@ -68,10 +69,12 @@ def check(
 
     Raises
     ------
+    ProfileError : ``published`` has noise in some counts and none in others.
     CohortError : there is no unit, or ``measured`` does not have the form of ``published``.
     """
     if n < 1:
         raise CohortError("the cohort has no unit; there is nothing to check")
+    refuse_mixing(published)
     pairs = align(measured, published)
     table = JoinedCells.join(pairs, published.n_units, n, waived)
     large = n > PROMISED_UNITS and not strict

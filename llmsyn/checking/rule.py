@@ -134,7 +134,7 @@ def independent_cells(first_order: int, of_tables: int) -> int:
 
     Cells of tables share their units with their margins and with each other, so most say
     little of their own.  In simulated lists of codes with an uneven burden (80 codes, 6.4 a
-    unit, all pairs), 3,161 pairs and 71 other cells varied like 490; one in ten is counted.
+    unit), 3,120 pairs and 112 other cells varied like 490; one in ten is counted.
     """
     return max(first_order + of_tables // _PER_INDEPENDENT, 1)
 

@@ -74,6 +74,6 @@ def plain(system: str, text: str) -> str:
     root, dot, rest = squeezed[len(letter) :].partition(".")
     if letter == "V":
         digits -= 1
-    if dot or len(root) < digits:
+    if root and (dot or len(root) < digits):
         root = root.zfill(digits)
     return letter + root + rest.replace(".", "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from bisect import bisect_left
-from functools import lru_cache
+from functools import cache
 
 from llmsyn.codes.systems import ICD_SYSTEMS, plain, shortest_prefix
 from llmsyn.shipped import shipped
@@ -39,8 +39,8 @@ def known(system: str, code: str) -> bool | None:
 def title(system: str, code: str) -> str | None:
     """The official title; None where the code or its system is not listed.
 
-    A category has no title in the source lists: it gets the title of its unspecified code
-    (else of its first), followed by ``(category)``.
+    A category has no title in the source lists: it gets the title of its least specific code,
+    an unspecified one if there is one, followed by ``(category)``.
 
     Examples
     --------
@@ -55,9 +55,10 @@ def title(system: str, code: str) -> str | None:
     first = bisect_left(codes, code)
     if codes[first] == code:
         return titles[first]
-    below = [titles[first + i] for i in range(len(children(system, code)))]
-    unspecified = [text for text in below if "unspecified" in text.lower()]
-    return f"{(unspecified or below)[0]} (category)"
+    below = list(zip(children(system, code), titles[first:]))
+    unspecified = [pair for pair in below if "unspecified" in pair[1].lower()]
+    named = min(unspecified or below, key=lambda pair: (len(pair[0]), len(pair[1]), pair[0]))
+    return f"{named[1]} (category)"
 
 
 def children(system: str, code: str) -> tuple[str, ...]:
@@ -100,15 +101,17 @@ def normalise(system: str, text: str) -> str:
     return code
 
 
-@lru_cache(maxsize=None)
+@cache
 def _codes(system: str) -> list[str]:
     return _lines(f"{system}.codes.gz")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _titles(system: str) -> list[str]:
     return _lines(f"{system}.titles.gz")
 
 
 def _lines(name: str) -> list[str]:
-    return gzip.decompress((shipped("knowledge") / "codes" / name).read_bytes()).decode().split("\n")
+    return (
+        gzip.decompress((shipped("knowledge") / "codes" / name).read_bytes()).decode().split("\n")
+    )

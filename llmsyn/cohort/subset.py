@@ -32,7 +32,7 @@ def split_patients(ids: Sequence[object], *, seed: int, share: float = 0.7) -> B
     Examples
     --------
     >>> split_patients(["a", "b", "c", "a"], seed=1).tolist()
-    [False, True, True, False]
+    [True, False, False, True]
     """
     limit = share * 2.0**64
     known = {

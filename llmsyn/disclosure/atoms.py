@@ -125,7 +125,7 @@ def _histogram_atoms(
         sizes.append(0 if histogram is None else len(histogram))
     for profile in profiles:
         for axis in (a for t in profile.tables for a in t.axes if a.variable == variable):
-            sizes.append(1 + max((int(x) for x in axis.labels if x.isdigit()), default=0))
+            sizes += [1 + int(end) for x in axis.labels for end in _number_range(x) if end < math.inf]
     names = (*map(str, range(max(sizes))), MORE)
     return Atoms(variable if same else f"{variable}@{release}", variable, names)
 
@@ -141,6 +141,10 @@ def label_atoms(atoms: Atoms, label: str, profile: Profile) -> frozenset[str]:
     if isinstance(variable, Numeric) and label != MISSING:
         low_high = interval(label, variable.edges)
         found = atoms.of_range(*low_high) if low_high else frozenset()
+    elif isinstance(variable, CodeSet) and MORE in atoms.names:
+        low, high = _number_range(label)
+        found = frozenset(x for x in atoms.names if x != MORE and low <= int(x) < high)
+        found |= {MORE} if high == math.inf else set()
     elif isinstance(variable, CodeSet) and label == UNLISTED:
         found = frozenset(atoms.names) - frozenset(variable.codes) - {NONE}
     else:
@@ -148,6 +152,21 @@ def label_atoms(atoms: Atoms, label: str, profile: Profile) -> frozenset[str]:
     if not found:
         raise ValueError(f"{label!r} is no label of {atoms.variable}")
     return found
+
+
+def _number_range(label: str) -> tuple[float, float]:
+    """Numbers of codes that a label stands for: ``3``, ``[2,4)`` or ``[4,inf)``.
+
+    Raises
+    ------
+    ValueError : it is neither a number nor a range.
+    """
+    found = parse_range(label)
+    if found is not None:
+        return found.low, found.high
+    if not label.isdigit():
+        raise ValueError(f"{label!r} is neither a number of codes nor a range of them")
+    return float(label), float(label) + 1
 
 
 def join(one: Side, two: Side) -> list[tuple[list[int], list[int]]]:

@@ -32,6 +32,7 @@ import numpy as np
 
 from llmsyn.disclosure.bounds import Block, Bounds, Program, blocks, propagate
 from llmsyn.disclosure.findings import AuditResult, Finding, Kind
+from llmsyn.disclosure.proofs import Proof, Side, proof
 from llmsyn.disclosure.settings import Settings
 from llmsyn.disclosure.statements import statements
 from llmsyn.disclosure.system import BoolArray, IntArray, System, Tier
@@ -107,10 +108,20 @@ class Auditor:
             else self.truth.small(self.system, self.settings.threshold)
         )
         self.triangles = Triangles.of(self.system)
+        self.pairs = self._pairs_that_matter()
         ids = [ids[ids >= 0].ravel() for ids in self.system.slots[0].values()]
         self.cells: IntArray = np.unique(np.concatenate(ids))
-        self.last = Bounds(np.zeros(0), np.zeros(0))  # conclusions of the last run
+        self._known: BoolArray = np.zeros(self.system.n_unknowns, dtype=bool)
         self._n_printed = self._n_blocks = self._n_cyclic = self._n_programs = 0
+
+    def _pairs_that_matter(self) -> BoolArray:
+        """Pairs of events of which one of the four cells is small; all of them from outside."""
+        matter = np.ones(self.system.n_unknowns, dtype=bool)
+        if self.truth is not None:
+            touching = abs(self.system.matrix[np.flatnonzero(self.system.plain)]) > 0
+            near = touching.T @ (touching @ self.small.astype(np.int64) > 0).astype(np.int64)
+            matter = self.small | (near > 0)
+        return matter
 
     def result(self, findings: tuple[Finding, ...], seconds: float) -> AuditResult:
         """The findings of the last run with its figures."""
@@ -134,10 +145,10 @@ class Auditor:
         given : bounds that the printed numbers state, from
             :func:`llmsyn.disclosure.views.published`.
         """
-        known = self.known(given)
+        known = self._known = self.known(given)
         self._n_printed = int(known[self.cells].sum())
         self._n_blocks = self._n_cyclic = self._n_programs = 0
-        plain = self.last = self.conclude(given)
+        plain = self.conclude(given)
         found = [*self._printed(given, known), *self._narrow(plain)]
         if self.truth is None:
             return found + ([] if found else list(self._programs(plain, known, "certain")))
@@ -159,7 +170,7 @@ class Auditor:
     def conclude(self, given: Bounds) -> Bounds:
         """Propagation, with triangle inequalities in between."""
         bounds = propagate(self.system, given)
-        tighter = self.triangles.tighten(bounds)
+        tighter = self.triangles.tighten(bounds, self.settings.threshold, self.pairs)
         return bounds if tighter is None else propagate(self.system, tighter)
 
     def informed(self, given: Bounds, known: BoolArray) -> Bounds:
@@ -172,7 +183,7 @@ class Auditor:
         upper[told] = np.minimum(upper[told], limit)
         if self.settings.zeros_published:
             lower[told] = np.maximum(lower[told], 1.0)
-        return Bounds(lower, upper)
+        return Bounds.given(lower, upper)
 
     # -- the tests -------------------------------------------------------------------------
 
@@ -183,7 +194,7 @@ class Auditor:
         else:
             bad = known & self.small
         for i in np.flatnonzero(bad):
-            yield self._finding("printed", int(i), given, ())
+            yield self._finding("printed", int(i), given)
 
     def _narrow(self, bounds: Bounds) -> Iterator[Finding]:
         """Test (a), or what is proven small, by propagated bounds."""
@@ -195,14 +206,15 @@ class Auditor:
             bad = self.small & ((bounds.upper <= limit) | ((bounds.lower > 1) & cell))
         kind: Kind = "certain" if self.truth is None else "a"
         for i in np.flatnonzero(bad):
-            yield self._finding(kind, int(i), bounds, self.proof(int(i), bounds))
+            side: Side = "upper" if bounds.upper[i] <= limit else "lower"
+            yield self._finding(kind, int(i), bounds, self._why(int(i), side, bounds))
 
     def _determined(self, bounds: Bounds, before: list[Finding]) -> Iterator[Finding]:
         """Test (b), by propagated bounds."""
         seen = {finding.unknown for finding in before}
         for i in np.flatnonzero(self.small & bounds.fixed):
             if int(i) not in seen:
-                yield self._finding("b", int(i), bounds, self.proof(int(i), bounds))
+                yield self._finding("b", int(i), bounds, self._why(int(i), "upper", bounds))
 
     def _groups(self, bounds: Bounds, known: BoolArray) -> Iterator[Finding]:
         """Cells that are left out of one published sum, as a group."""
@@ -225,8 +237,10 @@ class Auditor:
         with np.errstate(invalid="ignore"):
             bad = some & known[total] & (units >= 1) & (patients < self.settings.threshold)
         for i in np.flatnonzero(bad):
+            members = part[(row == i) & ~hidden]
+            shown_cells = tuple(int(m) for m in members if known[m])
             first = int(part[(row == i) & hidden][0])
-            yield self._finding("group", first, bounds, (int(plain[i]),))
+            yield self._finding("group", first, bounds, Proof(shown_cells, direct=True))
 
     def _programs(self, bounds: Bounds, known: BoolArray, kind: Kind) -> Iterator[Finding]:
         """The same tests in blocks with cycles, by linear programs."""
@@ -247,41 +261,26 @@ class Auditor:
         if self.truth is not None:
             range_.see(self.truth.units[program.columns])
         for unknown, low, high in range_.failures():
-            narrow = Bounds(bounds.lower.copy(), bounds.upper.copy())
+            narrow = Bounds.given(bounds.lower.copy(), bounds.upper.copy())
             narrow.lower[unknown], narrow.upper[unknown] = low, high
-            rows = tuple(int(r) for r in self.system.statements_of(unknown))
-            yield self._finding(kind, unknown, narrow, rows)
+            yield self._finding(kind, unknown, narrow)
         self._n_programs += program.solved
 
-    def proof(self, unknown: int, bounds: Bounds) -> tuple[int, ...]:
-        """Statements that bound an unknown as tightly as all of them together."""
-        found = []
-        for row in self.system.statements_of(unknown):
-            members = self.system.members(int(row))
-            a = self.system.matrix.data[
-                self.system.matrix.indptr[row] : self.system.matrix.indptr[row + 1]
-            ]
-            mine = a[members == unknown][0]
-            low = np.where(a > 0, a * bounds.lower[members], a * bounds.upper[members])
-            high = np.where(a > 0, a * bounds.upper[members], a * bounds.lower[members])
-            others = members != unknown
-            ends = sorted([-low[others].sum() / mine, -high[others].sum() / mine])
-            if ends[0] > bounds.lower[unknown] - 0.5 or ends[1] < bounds.upper[unknown] + 0.5:
-                found.append(int(row))
-        return tuple(found)
+    def _why(self, unknown: int, side: Side, bounds: Bounds) -> Proof:
+        return proof(self.system, bounds, self._known, self.triangles, unknown, side)
 
     def _finding(
-        self, kind: Kind, unknown: int, bounds: Bounds, rows: tuple[int, ...]
+        self, kind: Kind, unknown: int, bounds: Bounds, proven: Proof | None = None
     ) -> Finding:
         return Finding(
             kind=kind,
             cell=self.system.name(unknown),
-            lower=float(bounds.lower[unknown]),
-            upper=float(bounds.upper[unknown]),
+            lower=float(bounds.lower[unknown]) + 0.0,
+            upper=float(bounds.upper[unknown]) + 0.0,
             truth=None if self.truth is None else float(self.truth.units[unknown]),
             unknown=unknown,
-            statements=rows,
-            witnesses=self.triangles.witnesses(unknown),
+            proof=proven.leaves if proven else (),
+            direct=bool(proven and proven.direct),
         )
 
 

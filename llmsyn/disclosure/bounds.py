@@ -45,10 +45,23 @@ class ContradictionError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """Smallest and largest possible value of every unknown: (n_unknowns,) each."""
+    """Smallest and largest possible value of every unknown: (n_unknowns,) each.
+
+    ``lower_step`` and ``upper_step`` say in which step of propagation a bound came to its
+    value, 0 for what was given.  A bound rests on bounds of earlier steps only, so proofs can
+    be read off without going round in circles (:mod:`llmsyn.disclosure.proofs`).
+    """
 
     lower: FloatArray
     upper: FloatArray
+    lower_step: IntArray
+    upper_step: IntArray
+
+    @classmethod
+    def given(cls, lower: FloatArray, upper: FloatArray) -> Bounds:
+        """Bounds that rest on nothing else."""
+        steps = np.zeros(len(lower), dtype=np.int64)
+        return cls(lower, upper, steps, steps)
 
     @property
     def fixed(self) -> BoolArray:
@@ -78,8 +91,10 @@ def propagate(system: System, bounds: Bounds, *, whole: bool = True) -> Bounds:
     present = column[starts]
     n_rows = system.matrix.shape[0]
     lower, upper = bounds.lower.copy(), bounds.upper.copy()
+    lower_step, upper_step = bounds.lower_step.copy(), bounds.upper_step.copy()
+    first = 1 + int(max(lower_step.max(initial=0), upper_step.max(initial=0)))
     positive = a > 0
-    for _ in range(_ROUNDS):
+    for step in range(first, first + _ROUNDS):
         least = np.where(positive, a * lower[column], a * upper[column])
         most = np.where(positive, a * upper[column], a * lower[column])
         rest_least = np.bincount(row, least, n_rows)[row] - least
@@ -93,13 +108,13 @@ def propagate(system: System, bounds: Bounds, *, whole: bool = True) -> Bounds:
         wrong = np.flatnonzero(new_lower > new_upper + EPSILON)
         if wrong.size:
             raise ContradictionError(int(present[wrong[0]]))
-        moved = np.any(new_lower > lower[present] + EPSILON) or np.any(
-            new_upper < upper[present] - EPSILON
-        )
-        lower[present], upper[present] = new_lower, new_upper
-        if not moved:
+        raised = new_lower > lower[present] + EPSILON
+        lowered = new_upper < upper[present] - EPSILON
+        lower[present[raised]], upper[present[lowered]] = new_lower[raised], new_upper[lowered]
+        lower_step[present[raised]] = upper_step[present[lowered]] = step
+        if not raised.any() and not lowered.any():
             break
-    return Bounds(lower, upper)
+    return Bounds(lower, upper, lower_step, upper_step)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,4 +224,4 @@ def exact_ranges(system: System, bounds: Bounds, border: BoolArray) -> Bounds:
                 raise ContradictionError(int(unknown))
             lower[unknown] = max(lower[unknown], np.ceil(least[k] - 1e-4))
             upper[unknown] = min(upper[unknown], np.floor(most[k] + 1e-4))
-    return Bounds(lower, upper)
+    return Bounds.given(lower, upper)

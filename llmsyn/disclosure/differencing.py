@@ -125,7 +125,7 @@ def difference_cells(
     removed: set[int] = set()
     relation: Relation = "nested" if gap else "overlapping"
     auditor = Auditor(system, None, settings)
-    chooser = Chooser(auditor, truth)
+    chooser = Chooser(system, truth)
     now_shown = shown.copy()
     while True:
         now = release_bounds(system, exact, now_shown, settings)
@@ -145,7 +145,7 @@ def difference_cells(
                 continue
             if not findings:
                 break
-            picked = [unknown for unknown, _ in chooser.choose(findings, use, auditor.last)]
+            picked = [unknown for unknown, _ in chooser.choose(findings, use)]
         else:
             if gap > CLOSE * max(units.n_units, old.n_units):
                 relation = "apart"

@@ -29,8 +29,9 @@ class Finding:
     lower, upper : the smallest and largest value that the published numbers allow.
     truth : the exact count, where the owner audits; None in an audit from outside.
     unknown : its number in the system of counts.
-    statements : rows of the system that prove the bound.
-    witnesses : published counts outside those rows that prove it (triangle inequalities).
+    proof : published counts from which the bound follows; without any one of them this proof
+        fails.
+    direct : whether they bound the count in a single statement.
     """
 
     kind: Kind
@@ -39,8 +40,8 @@ class Finding:
     upper: float
     truth: float | None = None
     unknown: int = -1
-    statements: tuple[int, ...] = ()
-    witnesses: tuple[int, ...] = ()
+    proof: tuple[int, ...] = ()
+    direct: bool = False
 
     def __str__(self) -> str:
         where = f"between {self.lower:g} and {self.upper:g}"

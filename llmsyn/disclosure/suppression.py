@@ -15,7 +15,7 @@ possible number, which is an NP-hard problem (Kelly, Golden and Assad 1992, doi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import FloatArray
 
 _MAX_ROUNDS = 400
-_STEPS = 3  # how far behind a proof a cell may lie
+_STEPS = 4  # how far from a count the cell may lie that protects it
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +94,12 @@ def suppress(
     shown[list(reason)] = False
     shown[N] = True
     proof: dict[int, str] = {}
-    chooser = Chooser(auditor, truth)
+    chooser = Chooser(system, truth)
     for rounds in range(1, _MAX_ROUNDS + 1):
         findings = _audit(auditor, exact, shown, settings, background)
         if not findings:
             return Suppression(shown, reason, proof, rounds)
-        for unknown, finding in chooser.choose(findings, shown, auditor.last):
+        for unknown, finding in chooser.choose(findings, shown):
             shown[unknown] = False
             reason[unknown] = "complementary"
             proof[unknown] = finding.cell
@@ -127,7 +127,7 @@ def _audit(
 ) -> list[Finding]:
     given = release_bounds(auditor.system, exact, shown, settings)
     if background is not None:
-        given = Bounds(
+        given = Bounds.given(
             np.maximum(given.lower, background.lower), np.minimum(given.upper, background.upper)
         )
     try:
@@ -156,11 +156,11 @@ def release_bounds(
 class Chooser:
     """Picks the printed cell that breaks a proof at the least cost."""
 
-    def __init__(self, auditor: Auditor, truth: Truth) -> None:
-        self.auditor, self.system, self.truth = auditor, auditor.system, truth
+    def __init__(self, system: System, truth: Truth) -> None:
+        self.system, self.truth = system, truth
 
     def choose(
-        self, findings: Sequence[Finding], shown: BoolArray, bounds: Bounds
+        self, findings: Sequence[Finding], shown: BoolArray
     ) -> list[tuple[int, Finding]]:
         """Cells that break these proofs, each with the finding that it answers.
 
@@ -171,87 +171,41 @@ class Chooser:
         chosen: dict[int, Finding] = {}
         for direct in (True, False):
             for finding in findings:
-                statements = self._proof(finding, shown, direct=direct)
-                if statements is None or used & set(statements):
+                if finding.direct != direct and not shown[finding.unknown]:
                     continue
-                unknown = self._candidate(finding, statements, shown, bounds)
-                chosen[unknown] = finding
-                used |= set(statements) | {int(r) for r in self.system.statements_of(unknown)}
+                unknown = self._candidate(finding, shown)
+                rows = {int(r) for r in self.system.statements_of(unknown)}
+                if unknown not in chosen and not used & rows:
+                    chosen[unknown] = finding
+                    used |= rows
             if chosen:
                 break
         return list(chosen.items())
 
-    def _proof(
-        self, finding: Finding, shown: BoolArray, *, direct: bool
-    ) -> tuple[int, ...] | None:
-        """Statements to break; None if the finding has no proof of the wanted kind."""
-        if shown[finding.unknown]:
-            return ()
-        if direct:
-            found = [r for r in finding.statements if self._is_direct(r, finding.unknown, shown)]
-            return tuple(found[:1]) or None
-        return finding.statements
-
-    def _candidate(
-        self, finding: Finding, statements: tuple[int, ...], shown: BoolArray, bounds: Bounds
-    ) -> int:
-        """The cheapest printed cell of a proof, or of what leads to it."""
+    def _candidate(self, finding: Finding, shown: BoolArray) -> int:
+        """The cheapest printed cell of a proof; of its neighbourhood, for a linear program's."""
         if shown[finding.unknown]:
             return finding.unknown
+        fixed = self.system.structural | (self.system.tier >= Tier.TOTAL) | ~shown
         price = self._price(shown)
-        witnesses = [w for w in finding.witnesses if shown[w]]
-        if witnesses and not statements:
-            return min(witnesses, key=price)
-        loose = self._loose_ends(finding.unknown, statements, shown, bounds)
-        if loose:
-            return min(loose, key=price)
-        own = tuple(int(r) for r in self.system.statements_of(finding.unknown))
-        for start in (statements, own):
-            found = self._reach(finding.unknown, start, shown, bounds)
-            if found:
-                tier = self.system.tier
-                return min(found, key=lambda m: (tier[m], found[m], *price(m)))
+        for cells in (finding.proof, *self._around(finding.unknown)):
+            free = [m for m in cells if not fixed[m]]
+            if free:
+                return min(free, key=price)
         raise InfeasibleError(
             f"{finding.cell} stands for fewer than the threshold of patients and follows from the "
             "number of units alone; measure fewer variables or a larger population"
         )
 
-    def _is_direct(self, statement: int, unknown: int, shown: BoolArray) -> bool:
-        """Whether every other member is printed, so that this statement is what must go."""
-        others = self.system.members(statement)
-        others = others[others != unknown]
-        return bool((shown[others] | self.system.structural[others]).all())
-
-    def _loose_ends(
-        self, unknown: int, statements: tuple[int, ...], shown: BoolArray, bounds: Bounds
-    ) -> set[int]:
-        """Printed cells that give away a hidden member of the proof, which then hides nothing."""
-        found: set[int] = set()
-        for statement in statements:
-            for member in self.system.members(statement):
-                if member == unknown or shown[member] or not bounds.fixed[member]:
-                    continue
-                for row in self.system.statements_of(int(member)):
-                    if row != statement and self._is_direct(int(row), int(member), shown):
-                        found |= {int(m) for m in self.system.members(int(row))} - {int(member)}
-        dear = self.system.structural | (self.system.tier >= Tier.TOTAL) | ~shown
-        return {m for m in found if not dear[m]}
-
-    def _reach(
-        self, unknown: int, statements: Sequence[int], shown: BoolArray, bounds: Bounds
-    ) -> dict[int, int]:
-        """Printed cells of a proof and of the proofs behind it, with the number of steps."""
-        seen, found, front = set(statements), dict[int, int](), list(statements)
-        for step in range(_STEPS):
-            members = {int(m) for row in front for m in self.system.members(row)} - {unknown}
-            for m in members:
-                if shown[m] and not self.system.structural[m] and self.system.tier[m] < Tier.TOTAL:
-                    found.setdefault(m, step)
-            hidden = [m for m in members if not shown[m] and not self.system.cuts[m]]
-            front = [r for m in hidden for r in self.auditor.proof(m, bounds)]
-            front = [r for r in dict.fromkeys(front) if r not in seen]
-            seen |= set(front)
-        return found
+    def _around(self, unknown: int) -> Iterator[set[int]]:
+        """Counts in the statements of an unknown, then in those of their hidden members."""
+        seen, front = {unknown}, {unknown}
+        for _ in range(_STEPS):
+            rows = {int(r) for m in front for r in self.system.statements_of(m)}
+            front = {int(m) for r in rows for m in self.system.members(r)} - seen
+            front = {m for m in front if not self.system.cuts[m]}
+            seen |= front
+            yield front
 
     def _price(self, shown: BoolArray) -> Callable[[int], tuple[int, int, float]]:
         """Tier, lines that have no other hole yet, size."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from llmsyn.disclosure.bounds import Bounds
-from llmsyn.disclosure.system import N, IntArray, System
+from llmsyn.disclosure.system import N, BoolArray, IntArray, System
 from llmsyn.profile.variables import FloatArray
 
 
@@ -76,8 +76,15 @@ class Triangles:
             pair[a_ids, b_ids] = pair[b_ids, a_ids] = both
         return cls(np.array([single[name] for name in rank], dtype=np.int64), pair)
 
-    def tighten(self, bounds: Bounds) -> Bounds | None:
-        """Bounds of pairs after all triangles were looked at once; None if none moved."""
+    def tighten(self, bounds: Bounds, threshold: int, wanted: BoolArray) -> Bounds | None:
+        """Bounds of pairs after all triangles were looked at once; None if none moved.
+
+        Parameters
+        ----------
+        bounds : propagated bounds.
+        threshold : T; an upper bound of T or more, or a lower one of 1 or less, is of no use.
+        wanted : (n_unknowns,) pairs that matter.
+        """
         self._third.clear()
         n_events = len(self.single)
         if n_events < 3:
@@ -90,10 +97,12 @@ class Triangles:
             exists, bounds.lower[safe], np.maximum(0.0, low[:, None] + low[None, :] - n)
         )
         pair_high = np.where(exists, bounds.upper[safe], np.minimum(high[:, None], high[None, :]))
-        i, j = np.nonzero(np.triu(exists & (bounds.upper[safe] > bounds.lower[safe] + 0.5), 1))
-        if not i.size:
+        is_open = exists & wanted[safe] & (bounds.upper[safe] > bounds.lower[safe] + 0.5)
+        i, j = np.nonzero(np.triu(is_open, 1))
+        useful = _useful_thirds(low, high, pair_low, n, threshold)
+        if not i.size or not useful.size:
             return None
-        new_low, new_high, third = _over_thirds(i, j, low, high, pair_low, pair_high, n)
+        new_low, new_high, third = _over_thirds(i, j, useful, low, high, pair_low, pair_high, n)
         ids = self.pair[i, j]
         moved = (new_low > bounds.lower[ids] + 0.5) | (new_high < bounds.upper[ids] - 0.5)
         if not moved.any():
@@ -102,11 +111,15 @@ class Triangles:
             helpers = (self.pair[i[k], third[k]], self.pair[j[k], third[k]])
             self._third[int(ids[k])] = tuple(int(h) for h in helpers if h >= 0)
         lower, upper = bounds.lower.copy(), bounds.upper.copy()
+        steps = bounds.lower_step.copy(), bounds.upper_step.copy()
+        step = 1 + int(max(s.max() for s in steps))
+        steps[0][ids[new_low > lower[ids] + 0.5]] = step
+        steps[1][ids[new_high < upper[ids] - 0.5]] = step
         np.maximum.at(lower, ids, new_low)
         np.minimum.at(upper, ids, new_high)
-        return Bounds(lower, upper)
+        return Bounds(lower, upper, *steps)
 
-    def witnesses(self, unknown: int) -> tuple[int, ...]:
+    def third_pairs(self, unknown: int) -> tuple[int, ...]:
         """Pairs that moved the bound of a pair when :meth:`tighten` was last called."""
         return self._third.get(unknown, ())
 
@@ -124,9 +137,23 @@ def _events(
     ]
 
 
+def _useful_thirds(
+    low: FloatArray, high: FloatArray, pair_low: FloatArray, n: float, threshold: int
+) -> IntArray:
+    """Events that can prove something: each inequality needs a large overlap or a large event."""
+    overlap = pair_low - np.diag(np.diag(pair_low))
+    most_of_third = overlap.max(axis=0) > high / 2
+    largest = np.sort(low)[-2:].sum()
+    large = low + largest > n
+    nearly_all = ((high[:, None] - overlap) < threshold).any(axis=0)
+    useful: IntArray = np.flatnonzero(most_of_third | large | nearly_all)
+    return useful
+
+
 def _over_thirds(
     i: IntArray,
     j: IntArray,
+    thirds: IntArray,
     low: FloatArray,
     high: FloatArray,
     pair_low: FloatArray,
@@ -141,7 +168,7 @@ def _over_thirds(
     """
     best_low, best_high = pair_low[i, j].copy(), pair_high[i, j].copy()
     third = np.full(len(i), -1, dtype=np.int64)
-    for k in range(len(low)):
+    for k in thirds:
         outside = (i != k) & (j != k)
         lows = np.maximum(
             pair_low[i, k] + pair_low[j, k] - high[k],

@@ -53,7 +53,7 @@ def limits(system: System, n_units: float) -> Bounds:
     upper = np.where(system.amounts, _AMOUNT_PER_UNIT * max(n_units, 1.0), n_units)
     upper[system.structural] = 0.0
     lower[N] = upper[N] = n_units
-    return Bounds(lower, upper)
+    return Bounds.given(lower, upper)
 
 
 def published(system: System, profiles: tuple[Profile, ...], *, exact: bool = False) -> Bounds:
@@ -89,7 +89,7 @@ def published(system: System, profiles: tuple[Profile, ...], *, exact: bool = Fa
             upper[unknown] = min(upper[unknown], amount + spare)
         if not exact:
             _closed_histograms(system, profile, slots, upper)
-    return Bounds(lower, upper)
+    return Bounds.given(lower, upper)
 
 
 def _closed_histograms(

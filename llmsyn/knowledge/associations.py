@@ -9,6 +9,8 @@ whether they are alternatives or companions).  Codes whose systems can never sta
 unit (by the code set's selector) get none either.
 
 An effect that stands in the records of both ends counts once: the one of larger size.
+Class 0 is said too: it states that there is no association, which is more than silence.
+What makes an outcome worse *together* (``worse_with``) is text for prompts, not an effect.
 """
 
 from __future__ import annotations
@@ -84,8 +86,12 @@ def associations(
         found += _outcomes(profile, base, places)
     if scale == 1.0:
         return tuple(found)
-    return tuple(replace(one, effect=log_odds(one.effect, base.classes, scale))
-                 if one.effect != "excludes" else one for one in found)
+    return tuple(
+        replace(one, effect=log_odds(one.effect, base.classes, scale))
+        if one.effect != "excludes"
+        else one
+        for one in found
+    )
 
 
 def _places(profile: Profile, base: KnowledgeBase) -> list[_Place]:
@@ -97,9 +103,15 @@ def _places(profile: Profile, base: KnowledgeBase) -> list[_Place]:
             system = variable.system_of(code)
             record = look.record(system, variable.bare(code))
             if record is not None:
-                places.append(_Place(Term(variable.name, code), kinds[type(record)], record,
-                                     _allowed(variable, system),
-                                     prevalence(profile, variable, index)))
+                places.append(
+                    _Place(
+                        Term(variable.name, code),
+                        kinds[type(record)],
+                        record,
+                        _allowed(variable, system),
+                        prevalence(profile, variable, index),
+                    )
+                )
     return places
 
 
@@ -139,28 +151,33 @@ def _effects(base: KnowledgeBase, parts: Collection[str]) -> dict[_PairKey, Asso
                 key = pair if pair[0] <= pair[1] else (pair[1], pair[0])
                 held = found.get(key)
                 if held is None or _size(effect, base) > _size(held.effect, base):
-                    found[key] = Association((Term(*source),), Term(kind, target), effect,
-                                             provenance="; ".join(edge.source))
+                    found[key] = Association(
+                        (Term(*source),),
+                        Term(kind, target),
+                        effect,
+                        provenance="; ".join(edge.source),
+                    )
 
     if "comorbidities" in parts:
         for condition in base.conditions.values():
             source = ("conditions", condition.id)
             add(source, "conditions", condition.comorbid + condition.complication)
     if "drugs" in parts:
-        for kind, records in (("conditions", base.conditions), ("procedures", base.procedures),
-                              ("drugs", base.drugs)):
-            for record in records.values():  # type: ignore[attr-defined]
+        for kind, records in (
+            ("conditions", base.conditions),
+            ("procedures", base.procedures),
+            ("drugs", base.drugs),
+        ):
+            for record in records.values():
                 add((kind, record.id), "drugs", record.drug)
     if "procedures" in parts:
         for kind, records in (("conditions", base.conditions), ("procedures", base.procedures)):
-            for record in records.values():  # type: ignore[attr-defined]
+            for record in records.values():
                 add((kind, record.id), "procedures", record.procedure)
     return found
 
 
-def _pairs(
-    places: list[_Place], effects: Mapping[_PairKey, Association]
-) -> Iterator[Association]:
+def _pairs(places: list[_Place], effects: Mapping[_PairKey, Association]) -> Iterator[Association]:
     by_record: dict[tuple[str, str], list[_Place]] = {}
     for place in places:
         by_record.setdefault((place.kind, place.record.id), []).append(place)
@@ -172,21 +189,28 @@ def _pairs(
         for a in by_record.get(source, ()):
             for b in by_record.get(target, ()):
                 if _together(a, b):
-                    yield replace(effect, given=(a.term,), then=b.term)
+                    yield Association(
+                        (a.term,), b.term, effect.effect, effect.weight, effect.provenance
+                    )
 
 
-def _outcomes(
-    profile: Profile, base: KnowledgeBase, places: list[_Place]
-) -> Iterator[Association]:
-    for concept, attribute in (("in_hospital_death", "mortality"),
-                               ("readmission_30d", "readmission"), ("length_of_stay", "stay")):
+def _outcomes(profile: Profile, base: KnowledgeBase, places: list[_Place]) -> Iterator[Association]:
+    for concept, attribute in (
+        ("in_hospital_death", "mortality"),
+        ("readmission_30d", "readmission"),
+        ("length_of_stay", "stay"),
+    ):
         for variable in profile.by_concept(concept):
             for then in _bad_outcome(variable):
                 for place in places:
                     effect: OutcomeEffect | None = getattr(place.record, attribute)
                     if effect is not None:
-                        yield Association((place.term,), then, effect_of(effect),
-                                          provenance="; ".join(effect.source))
+                        yield Association(
+                            (place.term,),
+                            then,
+                            effect_of(effect),
+                            provenance="; ".join(effect.source),
+                        )
                 if concept in base.outcomes:
                     yield from outcome_background(profile, then, base.outcomes[concept])
 

@@ -64,9 +64,14 @@ def bands(variable: Categorical | Numeric, *, width: float = 0.0) -> tuple[Band,
             if edges[stop] - edges[start] < width and not last:
                 continue
             term = Term(variable.name, Range(float(edges[start]), float(edges[stop])))
-            found.append((term, -math.inf if start == 0 else float(edges[start]),
-                          math.inf if last else float(edges[stop]),
-                          float(counts[start:stop].sum())))
+            found.append(
+                (
+                    term,
+                    -math.inf if start == 0 else float(edges[start]),
+                    math.inf if last else float(edges[stop]),
+                    float(counts[start:stop].sum()),
+                )
+            )
             start = stop
     else:
         for level, count in zip(variable.levels, counts):
@@ -75,8 +80,9 @@ def bands(variable: Categorical | Numeric, *, width: float = 0.0) -> tuple[Band,
                 found.append((Term(variable.name, level), *range_, float(count)))
     total = sum(item[3] for item in found)
     rising = sorted(found, key=lambda item: item[1])
-    return tuple(Band(term, low, high, count / total if total else 0.0)
-                 for term, low, high, count in rising)
+    return tuple(
+        Band(term, low, high, count / total if total else 0.0) for term, low, high, count in rising
+    )
 
 
 def level_range(level: str) -> tuple[float, float] | None:

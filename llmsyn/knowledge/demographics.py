@@ -74,21 +74,25 @@ def outcome_background(
                 if rest.sum() <= 0:
                     continue
                 mean_rest = float(np.delete(risks, i) @ rest / rest.sum())
-                yield Association((band.term,), then, math.log(float(risks[i]) / mean_rest),
-                                  provenance=provenance)
+                yield Association(
+                    (band.term,), then, math.log(float(risks[i]) / mean_rest), provenance=provenance
+                )
     for variable in _level_variables(profile, "admission_type"):
         if isinstance(variable, Categorical):
             for level in variable.levels:
                 ratio = background.admission.get(variable.meaning(level))
                 if ratio is not None:
-                    yield Association((Term(variable.name, level),), then, math.log(ratio),
-                                      provenance=provenance)
+                    yield Association(
+                        (Term(variable.name, level),), then, math.log(ratio), provenance=provenance
+                    )
 
 
 def curve_shares(ages: tuple[Band, ...], mean: float, sd: float) -> tuple[float, ...]:
     """Share of a normal curve in each band, among what falls into bands with any unit."""
-    areas = [_normal(band.high, mean, sd) - _normal(band.low, mean, sd) if band.share > 0 else 0.0
-             for band in ages]
+    areas = [
+        _normal(band.high, mean, sd) - _normal(band.low, mean, sd) if band.share > 0 else 0.0
+        for band in ages
+    ]
     total = sum(areas)
     return tuple(area / total if total > 0 else 0.0 for area in areas)
 
@@ -109,7 +113,7 @@ def share_log_odds(share: float, share_within: float, prevalence: float) -> floa
     Examples
     --------
     >>> round(share_log_odds(0.5, 0.6, 0.1), 3)
-    0.452
+    0.45
     >>> share_log_odds(0.5, 0.5, 0.1)
     0.0
     """

@@ -115,8 +115,10 @@ def log_odds(effect: int | float | str, classes: Mapping[int, float], scale: flo
         return -math.inf
     if isinstance(effect, int):
         if effect not in classes:
-            raise KnowledgeError(f"class {effect} is not in the class table, which has "
-                                 f"{sorted(classes)}; add it to classes.toml")
+            raise KnowledgeError(
+                f"class {effect} is not in the class table, which has "
+                f"{sorted(classes)}; add it to classes.toml"
+            )
         return classes[effect] * scale
     return float(effect) * scale
 
@@ -135,17 +137,23 @@ def _records(
                 if identity in here:
                     raise KnowledgeError(
                         f"the record also stands in {here[identity]}; keep one of them",
-                        file=file, key=identity)
+                        file=file,
+                        key=identity,
+                    )
                 here[identity] = name
                 found[identity] = _parse(
-                    model, body, file, identity, id=identity, family=family, file=name)
+                    model, body, file, identity, id=identity, family=family, file=name
+                )
     return found
 
 
-def _tables(places: Iterable[Path], name: str, model: Callable[..., _RecordT]) -> dict[str, _RecordT]:
+def _tables(
+    places: Iterable[Path], name: str, model: Callable[..., _RecordT]
+) -> dict[str, _RecordT]:
     return {
         key: _parse(model, body, place / name, key)
-        for place in places if (place / name).exists()
+        for place in places
+        if (place / name).exists()
         for key, body in _toml(place / name).items()
     }
 
@@ -157,8 +165,11 @@ def _classes(places: Iterable[Path]) -> dict[int, float]:
         if file.exists():
             for key, ratio in _toml(file)["odds_ratios"].items():
                 if not isinstance(ratio, (int, float)) or ratio <= 0:
-                    raise KnowledgeError(f"odds ratio {ratio!r} is not a number above 0; write one",
-                                         file=file, key=f"odds_ratios.{key}")
+                    raise KnowledgeError(
+                        f"odds ratio {ratio!r} is not a number above 0; write one",
+                        file=file,
+                        key=f"odds_ratios.{key}",
+                    )
                 classes[int(key)] = math.log(ratio)
     return classes
 
@@ -184,13 +195,19 @@ def _toml(file: Path) -> dict[str, Any]:
         with file.open("rb") as handle:
             content = tomllib.load(handle)
     except OSError as error:
-        raise KnowledgeError(f"cannot be read ({error.strerror}); check the file", file=file) from error
+        raise KnowledgeError(
+            f"cannot be read ({error.strerror}); check the file", file=file
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise KnowledgeError(f"is no TOML: {error}", file=file) from error
     schema = content.pop("schema", SCHEMA_VERSION)
     if schema != SCHEMA_VERSION:
-        raise KnowledgeError(f"schema {schema!r} is not {SCHEMA_VERSION}, the one that this version "
-                             "reads; install a matching llmsyn", file=file, key="schema")
+        raise KnowledgeError(
+            f"schema {schema!r} is not {SCHEMA_VERSION}, the one that this version "
+            "reads; install a matching llmsyn",
+            file=file,
+            key="schema",
+        )
     return content
 
 
@@ -198,8 +215,9 @@ def _parse(
     model: Callable[..., _RecordT], body: Any, path: Path, key: str, /, **given: str
 ) -> _RecordT:
     if not isinstance(body, dict):
-        raise KnowledgeError(f"{body!r} is no table; write [{key}] and its keys below it",
-                             file=path, key=key)
+        raise KnowledgeError(
+            f"{body!r} is no table; write [{key}] and its keys below it", file=path, key=key
+        )
     try:
         return model(**given, **body)
     except ValidationError as error:

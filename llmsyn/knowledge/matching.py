@@ -3,7 +3,8 @@
 Diagnoses: a category printed alone (``427``) goes to the record that declares it in
 ``category_codes``.  Else the longest declared prefix over the whole base wins.  Else, for a
 code above all prefixes, the record that owns everything declared below it, when that is one
-record; else none.  Drug names: id, then alias, brand or salt.  Procedures: the
+record; else none.  Drug names: an id, alias, brand or salt; else the longest run of whole words
+of the text that is one (``Heparin Sodium (Porcine)`` is heparin).  Procedures: the
 longest match of a pattern; a category goes to a concept only if all its codes do.
 """
 
@@ -20,6 +21,11 @@ from llmsyn.knowledge.records import Condition, Drug, Procedure
 
 DIAGNOSIS_SYSTEMS = ("icd9cm", "icd10cm")
 DRUG_SYSTEMS = ("ingredient", "local")
+
+SHORTEST_NAME = 4
+"""A shorter drug name (``ns``) counts only where it is the whole text."""
+
+_WORD = re.compile(r"[a-z0-9]+")
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,13 @@ class Matcher:
 
     def drug(self, name: str) -> Drug | None:
         """The ingredient that a name stands for."""
-        found = self._drug_names.get(codes.normalise("ingredient", name))
-        return None if found is None else self.base.drugs[found]
+        words = _words(name)
+        for size in range(len(words), 0, -1):
+            for start in range(len(words) - size + 1):
+                run = " ".join(words[start : start + size])
+                if run in self._drug_names and (size == len(words) or len(run) >= SHORTEST_NAME):
+                    return self.base.drugs[self._drug_names[run]]
+        return None
 
     def procedure(self, system: str, code: str) -> Procedure | None:
         """The procedure concept that a code stands for."""
@@ -81,12 +92,12 @@ class Matcher:
     def _drug_names(self) -> dict[str, str]:
         names: dict[str, str] = {}
         for record in self.base.drugs.values():
-            for text in (*record.salts, *record.brands, *record.aliases, record.name):
+            names[" ".join(_words(record.id))] = record.id
+        for record in self.base.drugs.values():
+            for text in (record.name, *record.salts, *record.brands, *record.aliases):
                 if text:
-                    names.setdefault(codes.normalise("ingredient", text), record.id)
-        return names | {
-            codes.normalise("ingredient", key.replace("_", " ")): key for key in self.base.drugs
-        } | {key: key for key in self.base.drugs}
+                    names.setdefault(" ".join(_words(text)), record.id)
+        return names
 
     @cached_property
     def _patterns(self) -> dict[str, list[tuple[re.Pattern[str], str]]]:
@@ -96,6 +107,10 @@ class Matcher:
                 for text in patterns:
                     found.setdefault(system, []).append((re.compile(text), record.id))
         return found
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
 
 
 def _by_code(

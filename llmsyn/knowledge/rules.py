@@ -53,10 +53,8 @@ def impossibles(
     return tuple(found)
 
 
-
-
 def _limits(base: KnowledgeBase) -> dict[str, dict[str, dict[str, list[str]]]]:
-    """kind -> system -> prefix -> what is allowed."""
+    """What is allowed, by kind, system and prefix."""
     found: dict[str, dict[str, dict[str, list[str]]]] = {"sex": {}, "age": {}}
     for edit in base.edits:
         prefixes = found[edit.kind].setdefault(edit.system, {})
@@ -81,8 +79,9 @@ def _allowed(
 
 
 def _by_prefix(prefixes: Mapping[str, list[str]], code: str) -> set[str]:
-    return {allowed for size in range(1, len(code) + 1)
-            for allowed in prefixes.get(code[:size], ())}
+    return {
+        allowed for size in range(1, len(code) + 1) for allowed in prefixes.get(code[:size], ())
+    }
 
 
 def _sex(profile: Profile, term: Term, allowed: str) -> Iterator[Impossible]:
@@ -125,7 +124,8 @@ def _exclusive(profile: Profile, base: KnowledgeBase) -> Iterator[Impossible]:
     for variable in profile.code_sets:
         for code in variable.codes:
             listed[variable.system_of(code)].append(
-                (Term(variable.name, code), variable.bare(code)))
+                (Term(variable.name, code), variable.bare(code))
+            )
     for rule in base.exclusives:
         firsts, seconds = (list(_matching(listed, side)) for side in (rule.first, rule.second))
         for a in firsts:

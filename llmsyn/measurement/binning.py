@@ -69,7 +69,7 @@ def coarse(counts: IntArray, n_ranges: int) -> list[int]:
     Examples
     --------
     >>> coarse(np.array([60, 10, 10, 10, 10]), n_ranges=3)
-    [0, 1]
+    [0, 1, 2]
     >>> coarse(np.array([20, 20, 20, 20, 20]), n_ranges=5)
     [0, 1, 2, 3, 4]
     """
@@ -98,7 +98,8 @@ def _tails(
 ) -> tuple[float, float]:
     low = _tail(value, patient, threshold) if spec.bottom is None else spec.bottom
     high = -_tail(-value, patient, threshold) if spec.top is None else spec.top
-    return (low, high) if low <= high else (float(np.median(value)),) * 2
+    # Fewer than two tails of patients: the tails overlap, and there will be one bin.
+    return min(low, high), max(low, high)
 
 
 def _tail(value: FloatArray, patient: IntArray, threshold: int) -> float:

@@ -203,7 +203,11 @@ def _rules(mapping: Mapping, variables: Sequence[Variable]) -> tuple[tuple[Rule,
             rules.append(Rule(terms, spec.reason, spec.source))
         else:
             dropped.append(" and ".join(spec.never))
-    note = f"Rules left out, since a level or variable is not named: {'; '.join(dropped)}." if dropped else ""
+    note = (
+        f"Rules left out, since a level or variable is not named: {'; '.join(dropped)}."
+        if dropped
+        else ""
+    )
     return tuple(rules), note
 
 

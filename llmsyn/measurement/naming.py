@@ -88,15 +88,15 @@ def choose_levels(spec: CategoricalSpec, found: Names, threshold: int) -> tuple[
     rare = [level for level in order if people[level] < threshold]
     if not rare or len(order) == 2:
         return tuple(order)
-    rest = [level for level in order if level not in rare and level != OTHER]
+    named = [level for level in order if level not in rare and level not in (OTHER, MISSING)]
     group = {*rare} | ({OTHER} & set(order))
-    while sum(people[level] for level in group) < threshold and len(rest) > 2:
-        least = min((r for r in rest if r != MISSING), key=lambda level: (people[level], level))
-        rest.remove(least)
+    while sum(people[level] for level in group) < threshold and len(named) > 2:
+        least = min(named, key=lambda level: (people[level], level))
+        named.remove(least)
         group.add(least)
-    if sum(people[level] for level in group) >= threshold and spec.part != "outcome" and rest:
-        named = [level for level in rest if level != MISSING]
-        return (*named, OTHER, *(level for level in rest if level == MISSING))
+    thick = sum(people[level] for level in group) >= threshold
+    if thick and named and spec.part != "outcome":
+        return (*named, OTHER, *({MISSING} & set(order) - group))
     return _joined_to_largest(order, people, set(rare))
 
 

@@ -15,6 +15,10 @@ _PAIRS_AT_ONCE = 4_000_000
 """Rows of the expansion of code pairs; each takes 24 bytes while patients are told apart."""
 
 
+_COMPILED_FROM = 500_000
+"""Entries from which on the compiled kernels are worth their second of loading."""
+
+
 @dataclass(frozen=True, eq=False)
 class Patients:
     """Whose the units of a batch are; ``repeats`` (n_units,) marks patients with several."""
@@ -52,25 +56,28 @@ def tally(axes: Sequence[Single | Many]) -> IntArray:
     return _in_order(counts, axes)
 
 
-def tally_patients(axes: Sequence[Single | Many], patients: Patients) -> IntArray:
-    """Distinct patients in every cell; a patient counts once, however many stays it is."""
+def tally_patients(
+    axes: Sequence[Single | Many], patients: Patients, *, compiled: bool | None = None
+) -> IntArray:
+    """Distinct patients in every cell; a patient counts once, however many stays it is.
+
+    ``compiled`` says whether to use the numba kernels; without it, large batches do.
+    """
     repeats = patients.repeats
     if not repeats.any():
         return tally(axes)
     counts = tally([_only(axis, ~repeats) for axis in axes])
     key, size, many = _split([_only(axis, repeats) for axis in axes])
     width = size * int(np.prod([m.size for m in many], dtype=np.int64))
-    if not many:
-        kept = np.flatnonzero(key >= 0)
-        found: Iterator[tuple[IntArray, IntArray]] = iter([(key[kept], kept)])
-    elif len(many) == 1:
-        found = iter([_cells(key, many[0])])
+    if compiled is None:
+        compiled = sum(len(m.row) for m in many) + len(key) > _COMPILED_FROM
+    if len(many) == 2:
+        pairs = _pairs(key, many[0], many[1], patients.of)
+        extra = _compiled_pairs(pairs, width) if compiled else pair_patients(pairs, width)
     else:
-        found = _pair_cells(key, many[0], many[1], patients.of)
-    extra = np.zeros(width, dtype=np.int64)
-    for cell, unit in found:
-        once = np.unique(patients.of[unit] * width + cell)
-        extra += np.bincount(once % width, minlength=width)
+        unit = np.flatnonzero(key >= 0)
+        cell, unit = _cells(key, many[0]) if many else (key[unit], unit)
+        extra = _distinct(cell, patients.of[unit], width, compiled)
     return counts + _in_order(extra, axes)
 
 
@@ -126,22 +133,63 @@ def _only(axis: Single | Many, keep: npt.NDArray[np.bool_]) -> Single | Many:
     return Many(axis.row[kept], axis.index[kept], axis.size)
 
 
-def _pair_cells(
-    key: IntArray, first: Many, second: Many, patient: IntArray
-) -> Iterator[tuple[IntArray, IntArray]]:
-    """Every pair of codes of every unit, as cells and units; no patient is in two runs."""
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Entries of two code-set axes, sorted by patient: what is needed to pair them.
+
+    ``cell``, ``unit``, ``patient``: (n,) of the first axis.  ``second``: (m,) labels of the
+    second axis by unit, those of unit u from ``start[u]`` to ``start[u + 1]``.
+    """
+
+    cell: IntArray
+    unit: IntArray
+    patient: IntArray
+    second: IntArray
+    start: IntArray
+    n_second: int
+
+
+def _pairs(key: IntArray, first: Many, second: Many, patient: IntArray) -> Pairs:
     cell, unit = _cells(key, first)
     order = np.argsort(patient[unit], kind="stable")
     cell, unit = cell[order], unit[order]
-    n_second = np.bincount(second.row, minlength=len(key))
-    start = np.concatenate([[0], np.cumsum(n_second)])
-    width = n_second[unit]
-    for low, high in _runs(width, patient[unit]):
-        w = width[low:high]
-        left = np.repeat(np.arange(low, high), w)
-        within = np.arange(len(left)) - np.repeat(np.cumsum(w) - w, w)
-        right = second.index[start[unit[left]] + within]
-        yield cell[left] * second.size + right, unit[left]
+    start = np.concatenate([[0], np.cumsum(np.bincount(second.row, minlength=len(key)))])
+    return Pairs(cell, unit, patient[unit], second.index, start, second.size)
+
+
+def _compiled_pairs(pairs: Pairs, width: int) -> IntArray:
+    from llmsyn.measurement.distinct import count_pairs
+
+    counts: IntArray = count_pairs(
+        pairs.cell, pairs.unit, pairs.patient, pairs.second, pairs.start, pairs.n_second, width
+    )
+    return counts
+
+
+def _distinct(cell: IntArray, patient: IntArray, width: int, compiled: bool) -> IntArray:
+    """``(width,)`` distinct patients per cell."""
+    if compiled:
+        from llmsyn.measurement.distinct import count_cells
+
+        order = np.argsort(patient, kind="stable")
+        counts: IntArray = count_cells(cell[order], patient[order], width)
+        return counts
+    once = np.unique(patient * width + cell)
+    return np.bincount(once % width, minlength=width)
+
+
+def pair_patients(pairs: Pairs, width: int) -> IntArray:
+    """``(width,)`` distinct patients per pair of codes, by writing every pair out."""
+    counts = np.zeros(width, dtype=np.int64)
+    n_right = np.diff(pairs.start)[pairs.unit]
+    for low, high in _runs(n_right, pairs.patient):
+        n = n_right[low:high]
+        left = np.repeat(np.arange(low, high), n)
+        within = np.arange(len(left)) - np.repeat(np.cumsum(n) - n, n)
+        right = pairs.second[pairs.start[pairs.unit[left]] + within]
+        cell = pairs.cell[left] * pairs.n_second + right
+        counts += _distinct(cell, pairs.patient[left], width, compiled=False)
+    return counts
 
 
 def _runs(width: IntArray, patient: IntArray) -> Iterator[tuple[int, int]]:

@@ -71,6 +71,7 @@ class _Moving:
     target: FloatArray
     soft: npt.NDArray[np.bool_] | None
     speed: float
+    moment: FloatArray | None = None
     velocity: FloatArray = field(init=False)
     mean: FloatArray = field(init=False)
     fixed: npt.NDArray[np.bool_] = field(init=False)
@@ -81,6 +82,8 @@ class _Moving:
         self.fixed = np.isneginf(self.weights) | np.isnan(self.target)
 
     def move(self, estimate: FloatArray, n_pilot: int, step: float, settings: Settings) -> None:
+        if self.moment is not None:
+            estimate = self._along(estimate)
         target = np.where(self.fixed, 1.0, self.target)
         # A published zero that is only rounded (no mask) is damped by what is drawn of it.
         seen = np.where(target > 0, target, estimate) * n_pilot
@@ -90,6 +93,15 @@ class _Moving:
             force -= np.where(self.soft & ~self.fixed, settings.ridge * self.weights, 0.0)
         self.velocity = settings.momentum * self.velocity + step * self.speed * force
         self.weights += np.where(self.fixed, 0.0, self.velocity)
+
+    def _along(self, estimate: FloatArray) -> FloatArray:
+        """The estimate that is off the target by the error of the moment, and by no more."""
+        assert self.moment is not None
+        off = np.where(self.fixed | np.isnan(estimate), 0.0, estimate - self.target)
+        target = np.where(self.fixed, 0.0, self.target)
+        size = np.maximum(self.moment**2 @ target, 1e-12)
+        along: FloatArray = self.target + np.outer(self.moment, self.moment @ off / size) * target
+        return along
 
     def average(self, n: int) -> None:
         """Take the current weights into their running mean as the n-th."""
@@ -206,7 +218,7 @@ def _moving_parts(node: LevelNode | SlotNode) -> list[_Moving | None]:
     if isinstance(node, LevelNode):
         moves = bool(node.factors) or node.codes is not None or node.tilt is not None
         parts.append(_Moving(node.base, node.share, None, BASE_SPEED) if moves else None)
-        parts += [_Moving(f.weights, f.target, ~f.hard, 1.0) for f in node.factors]
+        parts += [_Moving(f.weights, f.target, ~f.hard, 1.0, f.moment) for f in node.factors]
         parts.append(_of_codes(node.codes))
         parts.append(_of_tilt(node))
         return parts
@@ -215,7 +227,7 @@ def _moving_parts(node: LevelNode | SlotNode) -> list[_Moving | None]:
         parts.append(_Moving(node.base_main, node.share_main, None, BASE_SPEED))
     else:
         parts.append(None)
-    parts += [_Moving(f.weights, f.target, ~f.hard, 1.0) for f in node.factors]
+    parts += [_Moving(f.weights, f.target, ~f.hard, 1.0, f.moment) for f in node.factors]
     parts += [_Moving(f.weights, f.target, ~f.hard, 1.0) for f in node.main_factors]
     parts.append(_of_codes(node.links))
     parts.append(_Moving(node.pairs, node.pair_target, ~node.pair_hard, 1.0))

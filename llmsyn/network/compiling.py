@@ -28,6 +28,12 @@ from llmsyn.profile.types import Profile
 
 log = logging.getLogger(__name__)
 
+EXTENSIONS = 3
+"""How often calibration is prolonged at most."""
+
+EXCESS = 0.1
+"""Mean square bias, in binomial variances of 100,000 units, that is small enough."""
+
 TableChoice = Literal["none", "outcome", "pairs", "all"]
 
 
@@ -103,13 +109,31 @@ def compile_network(
     if cached is not None:
         network = cached
     else:
-        calibrate(network, settings, progress=progress)
+        _calibrate_until_met(network, settings, progress)
         if path is not None:
             save_network(network, path)
     found = verify(network, settings)
     for miss in found.misses[:5]:
         log.warning("%s: published share %.5f, drawn %.5f", miss.cell, miss.target, miss.estimate)
     return Compiled(network, found, chosen, frozenset(made.ledger.unmet), key, cached is not None)
+
+
+def _calibrate_until_met(
+    network: Network, settings: Settings, progress: Callable[[int, int], None] | None
+) -> None:
+    """Calibrate, and go on with larger pilots while published cells are still off."""
+    calibrate(network, settings, progress=progress)
+    longer = replace(
+        settings,
+        rounds=settings.rounds // 2,
+        first_pilot=settings.last_pilot,
+        last_pilot=2 * settings.last_pilot,
+        step=settings.step / 2,
+    )
+    for k in range(EXTENSIONS):
+        if verify(network, settings, stream=10**6 + 1 + k).excess <= EXCESS:
+            return
+        calibrate(network, replace(longer, seed=settings.seed + 1 + k), progress=progress)
 
 
 def _load(path: Path | None) -> Network | None:

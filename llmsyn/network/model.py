@@ -46,7 +46,8 @@ class Factor:
     """Weights for every combination of the parents' groups (rows) and every target (columns).
 
     ``target`` holds the share of units in which row and column hold together; NaN is free.
-    ``hard`` says which of them are published (the rest is knowledge).
+    ``hard`` says which of them are published (the rest is knowledge).  With a ``moment``
+    (n_rows,) only ``moment @ target`` is aimed at, and weights move along the moment.
     """
 
     parents: tuple[Parent, ...]
@@ -55,6 +56,7 @@ class Factor:
     hard: BoolArray  # (n_rows, n_targets)
     share: FloatArray  # (n_rows,) published share of each row
     name: str = ""
+    moment: FloatArray | None = None
 
     @property
     def n_rows(self) -> int:

@@ -63,7 +63,8 @@ def load_network(path: Path) -> Network:
     InputError : the file is not one, is damaged, or is of another format version.
     """
     try:
-        with np.load(path, allow_pickle=False) as packed:
+        # Opened here: numpy leaves the handle of a damaged file open.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as packed:
             tree = json.loads(packed["tree"].tobytes().decode())
             if tree["format"] != FORMAT:
                 raise InputError(f"network format {tree['format']}, expected {FORMAT}", file=path)

@@ -109,7 +109,8 @@ def _keys_at(loc: Sequence[int | str], model: type[BaseModel]) -> list[str]:
         if part in _KINDS and len(here) > 1:
             here = [m for m in here if part in get_args(m.model_fields["kind"].annotation)]
         else:
-            here = [m for each in here for m in _models_under(each, part)]
+            # A part that is no field is a key of the user's own, such as a table's name.
+            here = [m for each in here for m in _models_under(each, part)] or here
     return sorted({f.alias or n for each in here for n, f in each.model_fields.items()})
 
 

@@ -81,6 +81,8 @@ def label_problem(variable: Variable, facet: str | None, label: str) -> str | No
             )
         return None
     if facet in {"count", "unlisted"}:
+        if (span := parse_range(label)) is not None and span.low >= 0:
+            return None
         if not (label.isascii() and label.isdigit() and str(int(label)) == label):
             return f"'{label}' is no number of codes"
         histogram = variable.listed if facet == "count" else variable.unlisted
@@ -132,11 +134,13 @@ def _codes(variable: CodeSet, axis: Axis) -> Margin:
     ones = np.ones(n_labels)
     if axis.facet in {"count", "unlisted"}:
         histogram = variable.listed if axis.facet == "count" else variable.unlisted
-        where = np.array([int(label) for label in axis.labels])
         if histogram is None:
             return _margin(np.full(n_labels, np.nan), variable, ones, True, False)
-        complete = set(where.tolist()) == set(range(len(histogram)))
-        return _margin(histogram[where], variable, ones, True, complete)
+        cover = np.array([_numbers(label, len(histogram)) for label in axis.labels])
+        complete = bool((cover.sum(0) == 1).all())
+        sums = cover @ np.where(np.isnan(histogram), 0.0, histogram)
+        sums[(cover @ np.isnan(histogram)) > 0] = np.nan
+        return _margin(sums, variable, cover.sum(1), True, complete)
     rank = {code: i for i, code in enumerate(variable.codes)}
     if axis.facet == "main":
         unknown = np.full(len(rank), np.nan)
@@ -147,6 +151,14 @@ def _codes(variable: CodeSet, axis: Axis) -> Margin:
         return _margin(values[where], variable, ones, True, False)
     where = np.array([rank[label] for label in axis.labels])
     return _margin(variable.counts[where], variable, ones, False, False)
+
+
+def _numbers(label: str, size: int) -> FloatArray:
+    """Which numbers of codes a label covers: one number, or a range of them."""
+    span, number = parse_range(label), np.arange(size)
+    if span is None:
+        return np.asarray(number == int(label), float)
+    return np.asarray((number >= span.low) & (number < span.high), float)
 
 
 def _margin(

@@ -22,7 +22,7 @@ from llmsyn.profile.tables import Table
 from llmsyn.profile.terms import Term, parse_range
 from llmsyn.profile.types import Disclosure, Profile, Provenance, Rule
 from llmsyn.profile.variable_files import read_variable
-from llmsyn.profile.variables import Categorical, Numeric, Variable
+from llmsyn.profile.variables import Categorical, CodeSet, Numeric, Variable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -179,13 +179,19 @@ def _term(text: str, variables: dict[str, Variable], key: str) -> Term:
     """A term of a rule; only a number's value is read as a range."""
     name, sign, value = text.partition("=")
     name = name.strip()
+    variable = variables.get(name, variables.get(name.partition(".")[0]))
+    labels: tuple[str, ...] = ()
+    if isinstance(variable, Categorical):
+        labels = variable.levels
+    elif isinstance(variable, CodeSet):
+        labels = variable.codes
+    if sign and value in labels:
+        return Term(name, value)
     if not sign or not name or not value.strip():
         raise ProfileError(f"'{text}' is no term; write variable=value", file=DOCUMENT, key=key)
-    variable = variables.get(name)
     if isinstance(variable, Numeric):
         return Term(name, parse_range(value.strip()) or value.strip())
-    exact = isinstance(variable, Categorical) and value in variable.levels
-    return Term(name, value if exact else value.strip())
+    return Term(name, value.strip())
 
 
 def _toml(path: Path) -> dict[str, Any]:

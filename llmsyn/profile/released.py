@@ -6,21 +6,28 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from llmsyn.errors import ProfileError
 from llmsyn.profile.crosscells import MOST
 from llmsyn.profile.finding import Finding, error_at
-from llmsyn.profile.places import Place, Source
+from llmsyn.profile.mixing import refuse_mixing
+from llmsyn.profile.places import DOCUMENT, Place, Source
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import CodeSet, FloatArray, Numeric
 
 
 def release_findings(profile: Profile, source: Source) -> Iterator[Finding]:
-    """Counts below the threshold that ``[disclosure]`` states.
+    """Counts below the threshold that ``[disclosure]`` states, noise that it does not state.
 
     Parameters
     ----------
-    profile : only one whose ``disclosure.method`` is ``suppression`` is looked at.
+    profile : a threshold counts only where ``disclosure.method`` is ``suppression``.
     source : where its numbers stand.
     """
+    try:
+        refuse_mixing(profile)
+    except ProfileError as error:
+        document = DOCUMENT if source.keys else None
+        yield error_at(Place(document, None, "disclosure.method"), error.problem)
     if profile.disclosure.method != "suppression" or profile.disclosure.threshold < 2:
         return
     for name, counts, half_width in _arrays(profile):

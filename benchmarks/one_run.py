@@ -1,0 +1,29 @@
+"""One run of ``generate`` in a process of its own, for ``speed.py``.
+
+    python benchmarks/one_run.py PROFILE N SEED WORKERS OUT
+
+Prints one line of JSON: seconds to compile and to draw.  A run apart from the measuring
+process starts with nothing imported and nothing allocated, so its memory is its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from llmsyn.generation import generate
+
+
+def main() -> None:
+    profile, n, seed, workers, out = sys.argv[1:]
+    result = generate(profile, int(n), seed=int(seed), out=Path(out), workers=int(workers))
+    print(
+        json.dumps(
+            {"compile_seconds": result.compile_seconds, "draw_seconds": result.draw_seconds}
+        )
+    )
+
+
+if __name__ == "__main__":  # workers import this module again
+    main()

