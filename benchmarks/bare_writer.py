@@ -92,9 +92,7 @@ def write_chunk(shape: Shape, chunk: int, n: int, seed: int, out: Path) -> int:
 def bare_seconds(shape: Shape, n: int, workers: int, out: Path, seed: int = 1) -> tuple[float, int]:
     """Wall seconds and code rows of ``n`` units by ``workers`` processes."""
     out.mkdir(parents=True, exist_ok=True)
-    jobs = [
-        (shape, k, min(CHUNK, n - k * CHUNK), seed, out) for k in range(-(-n // CHUNK))
-    ]
+    jobs = [(shape, k, min(CHUNK, n - k * CHUNK), seed, out) for k in range(-(-n // CHUNK))]
     begun = time.perf_counter()
     if workers == 1:
         rows = sum(write_chunk(*job) for job in jobs)
@@ -112,9 +110,7 @@ def _nothing() -> None:
 
 def _write(table: pa.Table, path: Path) -> None:
     coded = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    pq.write_table(
-        table, path, compression="snappy", use_dictionary=coded, write_statistics=False
-    )
+    pq.write_table(table, path, compression="snappy", use_dictionary=coded, write_statistics=False)
 
 
 if __name__ == "__main__":

@@ -50,16 +50,15 @@ def check_cohort(folder: Path) -> dict[str, Any]:
     return report
 
 
-def row_of(
-    name: str, release: Release, result: Result, report: dict[str, Any]
-) -> dict[str, Any]:
+def row_of(name: str, release: Release, result: Result, report: dict[str, Any]) -> dict[str, Any]:
     """One line of the table."""
     scores = {score["metric"]: score for score in report["scores"]}
     stages = {v.name: v.stage for v in release.profile.variables}
     demographic = {
         metric: score["value"]
         for metric, score in scores.items()
-        if metric.startswith(("tv ", "ks ")) and score["value"] is not None
+        if metric.startswith(("tv ", "ks "))
+        and score["value"] is not None
         and stages.get(metric[3:]) == "demographics"
     }
     histograms = [
@@ -71,7 +70,6 @@ def row_of(
         score["value"] for metric, score in scores.items() if metric.startswith("impossible ")
     )
     worst = max(demographic, key=demographic.__getitem__, default=None)
-    network = result.manifest["network"]
     return {
         "set": name,
         "members": int(release.profile.n_patients),

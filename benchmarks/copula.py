@@ -66,7 +66,7 @@ def bivariate_normal(h: FloatArray, k: FloatArray, rho: FloatArray) -> FloatArra
     """P(X < h, Y < k) for standard normals with correlation rho; arrays broadcast.
 
     Integrates the derivative by the correlation (Drezner and Wesolowsky 1990, doi
-    10.1080/00949659008811236).  For abs(rho) up to 0.95 errors are below 1e-6.
+    10.1080/00949659008811236).  For abs(rho) up to 0.95 errors are below 2e-5.
 
     Examples
     --------
@@ -209,9 +209,7 @@ class _Fit:
             low, high = np.where(above, low, middle), np.where(above, middle, high)
         self._put(at_a[i], at_b[j], (low + high) / 2)
 
-    def _most_likely(
-        self, counts: FloatArray, p: FloatArray, over: tuple[int, ...]
-    ) -> FloatArray:
+    def _most_likely(self, counts: FloatArray, p: FloatArray, over: tuple[int, ...]) -> FloatArray:
         """Correlation of highest posterior, a parabola refining the grid.
 
         ``counts`` are those of the cells, ``p`` (cells, n_grid) what each correlation says of
@@ -233,9 +231,7 @@ class _Fit:
         shift = np.clip((left - right) / (2 * bend), -1, 1)
         return np.asarray(_GRID[best] + shift * (_GRID[1] - _GRID[0]))
 
-    def _put(
-        self, a: IntArray | int, b: IntArray | int, rho: FloatArray | float
-    ) -> None:
+    def _put(self, a: IntArray | int, b: IntArray | int, rho: FloatArray | float) -> None:
         self.correlation[a, b] = self.correlation[b, a] = rho
         self.fitted[a, b] = self.fitted[b, a] = True
 
@@ -284,8 +280,11 @@ def _rectangles(
     def corner(h: FloatArray, k: FloatArray) -> FloatArray:
         return bivariate_normal(h[:, None, None], k[None, :, None], _GRID)
 
-    return corner(high_a, high_b) - corner(low_a, high_b) - corner(high_a, low_b) + corner(
-        low_a, low_b
+    return (
+        corner(high_a, high_b)
+        - corner(low_a, high_b)
+        - corner(high_a, low_b)
+        + corner(low_a, low_b)
     )
 
 

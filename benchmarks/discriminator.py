@@ -70,9 +70,7 @@ def discriminator_auc(
 
 def demographics_and_codes(profile: Profile) -> list[Variable]:
     """Variables of the first stage, and all code sets."""
-    return [
-        v for v in profile.in_order if isinstance(v, CodeSet) or v.stage == profile.stages[0]
-    ]
+    return [v for v in profile.in_order if isinstance(v, CodeSet) or v.stage == profile.stages[0]]
 
 
 def rivals(
@@ -126,7 +124,10 @@ def main(
             found = discriminator_auc(
                 real=holdout, synthetic=rival, variables=variables, seed=seed, unlisted=unlisted
             )
-            row |= {f"AUC, {head}": found.value, f"95%, {head}": f"{found.low:.3f}-{found.high:.3f}"}
+            row |= {
+                f"AUC, {head}": found.value,
+                f"95%, {head}": f"{found.low:.3f}-{found.high:.3f}",
+            }
             log.info("%s, %s: %s", label, head, found)
         rows.append(row)
     result = write_result(

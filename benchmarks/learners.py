@@ -63,9 +63,7 @@ def fit_logistic(x: Matrix, y: Labels, *, c: float) -> Predict:
     return lambda rows: model.decision_function(ready(rows)).astype(np.float64)
 
 
-def fit_ceiling(
-    x: Matrix, y: Labels, *, seed: int
-) -> tuple[Predict, dict[str, Any]]:
+def fit_ceiling(x: Matrix, y: Labels, *, seed: int) -> tuple[Predict, dict[str, Any]]:
     """The better of tuned XGBoost and ridge logistic regression, chosen by cross-validation.
 
     Returns
@@ -93,6 +91,8 @@ def fit_ceiling(
         tried.append((float(np.mean(folds)), "logistic", {"c": c}))
     value, kind, setting = max(tried, key=lambda t: t[0])
     made = (
-        fit_xgboost(x, y, seed=seed, **setting) if kind == "xgboost" else fit_logistic(x, y, **setting)
+        fit_xgboost(x, y, seed=seed, **setting)
+        if kind == "xgboost"
+        else fit_logistic(x, y, **setting)
     )
     return made, {"learner": kind, **setting, "cross_validated_auc": round(value, 4)}

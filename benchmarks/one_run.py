@@ -19,9 +19,7 @@ def main() -> None:
     profile, n, seed, workers, out = sys.argv[1:]
     result = generate(profile, int(n), seed=int(seed), out=Path(out), workers=int(workers))
     print(
-        json.dumps(
-            {"compile_seconds": result.compile_seconds, "draw_seconds": result.draw_seconds}
-        )
+        json.dumps({"compile_seconds": result.compile_seconds, "draw_seconds": result.draw_seconds})
     )
 
 

@@ -99,8 +99,7 @@ def joined(parts: Sequence[Sample]) -> Sample:
 def level_shares(variable: Categorical | Numeric) -> FloatArray:
     """Shares of the levels (of a number: bins, then missing), summing to one.
 
-    Suppressed levels share what the published ones leave of the units; where those leave
-    nothing they get nothing.
+    Suppressed levels get nothing: they are small, and baselines need no more.
 
     Examples
     --------

@@ -16,12 +16,14 @@ import re
 import shutil
 import statistics
 import sys
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 from bare_writer import Shape
+from independent import prevalences
 from process_memory import Usage, run_measured
 from protocol import json_option, log, run_script, work_dir_option
 from result_files import HERE, show, write_result
@@ -41,14 +43,15 @@ def shape_of(profile: Profile) -> Shape:
         {v.name: len(v.levels) for v in profile.level_variables if isinstance(v, Categorical)},
         [v.name for v in profile.level_variables if isinstance(v, Numeric)],
         {
-            c.name: [max(float(k), 0.0) / profile.n_units if k == k else 0.0 for k in c.counts]
-            + [c.unlisted_per_unit or 0.0]
+            c.name: [*prevalences(c, profile.n_units).tolist(), c.unlisted_per_unit or 0.0]
             for c in profile.code_sets
         },
     )
 
 
-def generate_once(profile: Path, n: int, workers: int, out: Path, seed: int) -> tuple[dict[str, float], Usage]:
+def generate_once(
+    profile: Path, n: int, workers: int, out: Path, seed: int
+) -> tuple[dict[str, float], Usage]:
     """Times that generate reports, and what its process used; the cohort is removed."""
     words = [str(profile), str(n), str(seed), str(workers), str(out)]
     usage = run_measured([sys.executable, str(HERE / "one_run.py"), *words])
@@ -90,7 +93,7 @@ def measure_row(
         rates.append(n / times["draw_seconds"])
         usages.append(usage)
     bare.append(bare_once(shape, n, workers, folder / "bare", script))
-    around = [(a + b) / 2 for a, b in zip(bare, bare[1:])]
+    around = [(a + b) / 2 for a, b in pairwise(bare)]
     row = {
         "profile": name,
         "n": n,
@@ -169,8 +172,8 @@ def main(
     notes += [
         f"Bare: {bare}, right before and after each run with as many processes; medians of "
         f"{repeats}.",
-        "units/s: drawing and writing; whole command: start of Python, imports, compile from the "
-        "cache, and pilot checks as well.",
+        "units/s: drawing and writing, start of the workers included (in the bare run it is not); "
+        "whole command: also start of Python, imports, and the network from the cache, verified.",
         "Memory: peak of the largest process, and the sum of the peaks of all (shared pages "
         "counted in each).",
         "Aim: at least 0.6 of bare, never under 150,000 units/s, under 1 GB and flat in n.",

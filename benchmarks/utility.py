@@ -62,7 +62,10 @@ def synthetic_sets(
     """Training sets that are made from the profile alone."""
     random = np.random.default_rng(seed)
     yield "TSTR: independent marginals (floor)", draw_independent(profile, n, random)
-    yield "TSTR: Gaussian copula from the profile", draw_copula(fit_copula(profile, outcome), n, random)
+    yield (
+        "TSTR: Gaussian copula from the profile",
+        draw_copula(fit_copula(profile, outcome), n, random),
+    )
     for label, tables, parts in (
         ("TSTR: network, margins without knowledge", "none", {"parts": ()}),
         ("TSTR: network, margins and knowledge", "none", {}),
@@ -114,7 +117,10 @@ def one_split(
         log.info("split %d, %s: %.4f", seed, label, found[label])
 
     shuffled_target = np.random.default_rng(seed).permutation(y_real)
-    note("real rows, permuted target (floor)", fit_xgboost(x_real, shuffled_target, seed=seed)(x_test))
+    note(
+        "real rows, permuted target (floor)",
+        fit_xgboost(x_real, shuffled_target, seed=seed)(x_test),
+    )
     for label, sample in synthetic_sets(profile, outcome.name, rows, seed, work_dir):
         x, y = feature_matrix(sample, variables), outcome_of(sample, outcome)
         detail.setdefault("synthetic deaths", {})[label] = int(y.sum())

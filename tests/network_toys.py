@@ -6,21 +6,40 @@ one) is a matrix of zeros and ones, so published and drawn cells are counted the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from llmsyn.checking.rule import z_limit, z_scores
+from llmsyn.network import compiling
 from llmsyn.network.calibration import Settings
 from llmsyn.network.drawing import chunk_generator, compile_program, run
 from llmsyn.network.model import Network
+from llmsyn.network.verification import Verification, verify
 from llmsyn.profile.tables import Axis, Table
 from llmsyn.profile.types import Disclosure, Profile, Provenance
 from llmsyn.profile.variables import Categorical, CodeSet, Numeric
 
 QUICK = Settings(rounds=4, first_pilot=200, last_pilot=400)
 """For tests where it does not matter how well the cells are met."""
+
+
+@contextmanager
+def quick_compiling() -> Iterator[None]:
+    """Compile without extensions, and verify on few units: for tests of other things."""
+
+    def few(network: Network, settings: Settings, stream: int = 10**6) -> Verification:
+        return verify(network, settings, n=2_000, stream=stream)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(compiling, "verify", few)
+        patched.setattr(compiling, "EXTENSIONS", 0)
+        yield
+
 
 AGE_EDGES = np.array([0.0, 20, 40, 60, 80, 100])
 
@@ -135,7 +154,7 @@ def population(n: int = 20_000, seed: int = 3) -> Rows:
 
 def labels_of(edges: np.ndarray) -> tuple[str, ...]:
     """Bin labels as a profile writes them."""
-    return tuple(f"[{int(a)},{int(b)})" for a, b in zip(edges, edges[1:], strict=False))
+    return tuple(f"[{int(a)},{int(b)})" for a, b in pairwise(edges))
 
 
 def profile_of(rows: Rows, tables: Sequence[Table] = (), **more: object) -> Profile:
@@ -200,4 +219,6 @@ def log_odds(rows: Rows, first: tuple[str, str], second: tuple[str, str]) -> flo
     a = rows.matrix(first[0], [first[1]])[:, 0]
     b = rows.matrix(second[0], [second[1]])[:, 0]
     both, n = (a * b).sum(), len(rows)
-    return float(np.log(both * (n - a.sum() - b.sum() + both) / ((a.sum() - both) * (b.sum() - both))))
+    return float(
+        np.log(both * (n - a.sum() - b.sum() + both) / ((a.sum() - both) * (b.sum() - both)))
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network_toys import QUICK, population, profile_of
+from network_toys import QUICK, population, profile_of, quick_compiling
 
 from llmsyn.generation import chunks
 from llmsyn.generation.chunks import Job
@@ -56,8 +56,16 @@ def test_variables_and_seeds_have_streams_of_their_own():
         assert abs(np.corrcoef(a, other)[0, 1]) < 0.06
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    with quick_compiling():
+        yield
+
+
 def margins(tables, name):
-    whole = np.concatenate([t["patients"][name].combine_chunks().indices.to_numpy() for t in tables])
+    whole = np.concatenate(
+        [t["patients"][name].combine_chunks().indices.to_numpy() for t in tables]
+    )
     return whole, np.bincount(whole)
 
 

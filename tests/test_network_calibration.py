@@ -9,6 +9,7 @@ import pytest
 from network_toys import QUICK, Rows, drawn_rows, log_odds, population, profile_of, worst_z
 
 from llmsyn.knowledge.types import Association
+from llmsyn.network import compiling
 from llmsyn.network.calibration import Settings
 from llmsyn.network.compiling import compile_network
 from llmsyn.network.verification import ALLOWED_BIAS, verify
@@ -25,6 +26,11 @@ PUBLISHED = (
     ("drug", "died"), ("drug.count", "died"), ("age", "dx.unlisted"),
 )  # fmt: skip
 SHORT = Settings(rounds=120, last_pilot=8_000)
+
+
+@pytest.fixture(autouse=True)
+def _no_extensions(monkeypatch):
+    monkeypatch.setattr(compiling, "EXTENSIONS", 0)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +78,8 @@ def test_mean_square_of_z_is_one(cells):
     z2 = []
     for drawn, share in cells.values():
         keep = (share * N >= 50) & (share * N <= N - 50)  # not NaN, and not rare
-        drawn, share = drawn[keep], share[keep]
-        z2.append((drawn - N * share) ** 2 / (N * share * (1 - share)))
+        p = share[keep]
+        z2.append((drawn[keep] - N * p) ** 2 / (N * p * (1 - p)))
     assert 0.75 < np.concatenate(z2).mean() < 1.3
 
 
@@ -123,9 +129,7 @@ def test_ranges_of_a_number_and_labels_that_leave_some_out(rows):
     table = rows.table("age", "died")
     axis = replace(table.axes[0], variable="age", labels=("[0,40)", "[60,100)"))
     counts = coarse.T @ rows.matrix("died")
-    made = compile_network(
-        profile_of(rows, [Table((axis, table.axes[1]), counts)]), settings=SHORT
-    )
+    made = compile_network(profile_of(rows, [Table((axis, table.axes[1]), counts)]), settings=SHORT)
     drawn = drawn_rows(made.network, N)
     cells = drawn.counts(*table.axes)
     found = np.array([cells[:2].sum(0), cells[3:].sum(0)])
@@ -200,19 +204,20 @@ def associations(weight=1.0, said=SAID):
 
 def came_out(drawn, said=SAID):
     found = []
-    for a, b, _ in said:
-        if isinstance(a[1], Range):
-            low = [la for la in drawn.labels["age"] if float(la[1:].split(",")[0]) >= a[1].low]
-            column = drawn.matrix("age", low).sum(1)
-            drawn = Rows(drawn.labels | {"old": ("old",)}, drawn.columns | {"old": column[:, None]})
-            a = ("old", "old")
-        found.append(log_odds(drawn, a, b))
+    for (name, value), b, _ in said:
+        if isinstance(value, Range):
+            old = [la for la in drawn.labels["age"] if float(la[1:].split(",")[0]) >= value.low]
+            column = drawn.matrix("age", old).sum(1)[:, None]
+            seen = Rows(drawn.labels | {"old": ("old",)}, drawn.columns | {"old": column})
+            found.append(log_odds(seen, ("old", "old"), b))
+        else:
+            found.append(log_odds(drawn, (name, value), b))
     return np.array(found)
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.5])
 def test_associations_come_out_as_marginal_log_odds(rows, weight):
-    made = compile_network(profile_of(rows), associations(weight))
+    made = compile_network(profile_of(rows), associations(weight), settings=SHORT)
     drawn = drawn_rows(made.network, 200_000)
     wanted = np.array([value for _, _, value in SAID]) * weight
     assert np.abs(came_out(drawn) - wanted).max() < 0.1
@@ -277,6 +282,16 @@ def test_progress_is_told_and_threads_change_nothing(rows):
     for a, b in zip(one.network.nodes, two.network.nodes, strict=True):
         assert np.array_equal(a.base, b.base)
     assert one.key == two.key
+
+
+def test_calibration_is_prolonged_while_cells_are_off(rows, monkeypatch):
+    monkeypatch.setattr(compiling, "EXTENSIONS", 2)
+    profile, told = profile_of(rows, [rows.table("sex", "dx")]), []
+    for excess, extensions in ((0.0, 2), (1e9, 0)):
+        monkeypatch.setattr(compiling, "EXCESS", excess)
+        told.clear()
+        compile_network(profile, settings=QUICK, progress=lambda *now: told.append(now))
+        assert len(told) == QUICK.rounds + extensions * (QUICK.rounds // 2)
 
 
 def test_margins_alone_need_no_calibration():

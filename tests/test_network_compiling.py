@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from network_toys import QUICK, population, profile_of
+from network_toys import QUICK, population, profile_of, quick_compiling
 
 from llmsyn.knowledge.types import Association, Impossible
 from llmsyn.network.compiling import cache_folder, choose_tables, compile_network, fingerprint
@@ -16,6 +16,12 @@ from llmsyn.network.drawing import chunk_generator, compile_program, run
 from llmsyn.profile.terms import Term
 from llmsyn.profile.types import Rule
 from llmsyn.profile.variables import Selector
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    with quick_compiling():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +85,7 @@ def test_the_key_follows_everything_that_matters(profile, rows):
     def key(given=profile, *more, settings=QUICK, **rest):
         return compile_network(given, *more, settings=settings, **rest).key
 
-    one_more = replace(profile["sex"], counts=profile["sex"].counts + [1, -1])
+    one_more = replace(profile["sex"], counts=profile["sex"].counts + np.array([1, -1]))
     others = [
         key(replace(profile, variables=(one_more, *profile.variables[1:]))),
         key(replace(profile, rules=(Rule(never.terms),))),

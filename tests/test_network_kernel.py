@@ -129,9 +129,7 @@ def both(network, n, seed, merge):
     with_main=st.booleans(), repeats=st.booleans(), merge=st.booleans(),
     masked=st.sampled_from([0.0, 0.1, 0.5]),
 )  # fmt: skip
-def test_kernel_and_twin_draw_and_learn_the_same(
-    seed, j, k_max, with_main, repeats, merge, masked
-):
+def test_kernel_and_twin_draw_and_learn_the_same(seed, j, k_max, with_main, repeats, merge, masked):
     network = staged(seed, j, k_max, with_main, repeats, masked)
     _, ((mine, sums), (other, others)) = both(network, 40, seed, merge)
     np.testing.assert_array_equal(mine.levels, other.levels)

@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from network_toys import AGE_EDGES, QUICK, Rows, drawn_rows, labels_of, population, profile_of
+from network_toys import (
+    AGE_EDGES,
+    QUICK,
+    Rows,
+    drawn_rows,
+    labels_of,
+    population,
+    profile_of,
+    quick_compiling,
+)
 
 from llmsyn.errors import InfeasibleError
 from llmsyn.generation.chunks import CHUNK, Job, draw
@@ -58,6 +67,12 @@ def forbidden(rows, age, terms):
         else:
             held &= rows.matrix(t.variable, [t.value])[:, 0] > 0
     return held
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    with quick_compiling():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +199,20 @@ def test_bins_are_split_where_a_rule_starts(masked, truth):
 def test_cut_points_are_those_of_ranges():
     rules = [Impossible(RULES["age"], "r"), Impossible(RULES["sex"], "r")]
     assert cut_points(rules, profile_of(population(50))) == {"age": {0.0, 65.0}}
+
+
+def test_a_rule_may_start_between_two_values():
+    """Ages are whole: 64.5 and more is 65 and more, below 64.5 is up to 64."""
+    rows = population(2_000)
+    for limits, years in (((64.5, float("inf")), range(65, 100)), ((0, 19.2), range(20))):
+        rule = Rule((Term("age", Range(*limits)), Term("dx", "E")))
+        made = compile_network(profile_of(rows, rules=(rule,)), settings=QUICK)
+        tables = draw(compile_program(made.network), Job("", 20_000, 1, False), 0)
+        age = tables["patients"]["age"].to_numpy()
+        code = np.array(tables["dx"]["code"].to_pylist())
+        with_e = age[tables["dx"]["patient_id"].to_numpy()[code == "E"] - 1]
+        assert len(with_e) > 500 and not np.isin(with_e, years).any()
+        assert np.isin(np.arange(100), age).all()
 
 
 # --- small profiles -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network_toys import QUICK, drawn_rows, population, profile_of
+from network_toys import QUICK, drawn_rows, population, profile_of, quick_compiling
 
 from llmsyn.network.calibration import Settings
 from llmsyn.network.compiling import compile_network
@@ -129,6 +129,12 @@ def test_what_was_bent_is_named_with_its_amount():
     assert "published 40 units" in ledger.notes[0] and "difference +15" in ledger.notes[0]
     assert tolerance(2.5, 0.0, 1000) > 2.5 / 1000
     assert tolerance(0.0, 3.0, 1000) > 12 / 1000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    with quick_compiling():
+        yield
 
 
 # --- in a whole compile -------------------------------------------------------------------

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
-from network_toys import QUICK, population, profile_of
+from network_toys import QUICK, population, profile_of, quick_compiling
 
 from llmsyn.errors import InputError
 from llmsyn.knowledge.types import Association
@@ -15,6 +15,12 @@ from llmsyn.network.compiling import compile_network
 from llmsyn.network.drawing import chunk_generator, compile_program, run
 from llmsyn.network.saving import load_network, save_network
 from llmsyn.profile.terms import Term
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    with quick_compiling():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +55,15 @@ def test_a_network_comes_back_bit_for_bit(network, tmp_path):
     drawn = [run(compile_program(n), 500, chunk_generator(1, 0)) for n in (network, again)]
     same(drawn[0], drawn[1])
     assert [p.name for p in path.parent.iterdir()] == ["network.npz"]
+
+
+def test_numbers_of_numpy_in_a_profile_do_no_harm(tmp_path):
+    profile = profile_of(population(500))
+    age = replace(profile["age"], missing_count=np.float64(20))
+    variables = (profile.variables[0], age, *profile.variables[2:])
+    made = compile_network(replace(profile, variables=variables), settings=QUICK)
+    save_network(made.network, tmp_path / "network.npz")
+    same(load_network(tmp_path / "network.npz"), made.network)
 
 
 def test_equal_networks_are_equal_bytes(network, tmp_path):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from llmsyn.disclosure.slots import FACETS
 from llmsyn.disclosure.system import Side
+from llmsyn.measurement.labels import JOINED, OTHER
 from llmsyn.profile.terms import Range, parse_range
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import MISSING, UNLISTED, Categorical, CodeSet, Numeric
@@ -28,8 +29,8 @@ class Atoms:
 
     Attributes
     ----------
-    key : identifies the variable among all releases looked at; variables whose levels differ
-        between releases have a key each.
+    key : identifies the variable among all releases looked at; numbers of listed codes have a
+        key for each code list.
     variable : its name in the profile.
     names : all atoms.
     cuts : cut points of a number, ``-inf`` and ``inf`` included; empty for other variables.
@@ -98,10 +99,9 @@ def atoms_of(variable: str, profiles: Sequence[Profile], release: int) -> Atoms:
         names = [str(Range(a, b)) for a, b in zip(ordered, ordered[1:])]
         return Atoms(variable, variable, (*names, MISSING), tuple(ordered))
     if isinstance(here, Categorical):
-        first = peers[0]
-        same = isinstance(first, Categorical) and set(first.levels) == set(here.levels)
-        key = variable if same else f"{variable}@{release}"
-        return Atoms(key, variable, first.levels if same else here.levels)  # type: ignore[union-attr]
+        levels = [level for v in peers if isinstance(v, Categorical) for level in v.levels]
+        single = dict.fromkeys(part for level in levels for part in level.split(JOINED))
+        return Atoms(variable, variable, (*(s for s in single if s != OTHER), OTHER))
     if facet == "main":
         codes = dict.fromkeys(c for v in peers if isinstance(v, CodeSet) for c in v.codes)
         return Atoms(variable, variable, (*codes, UNLISTED, NONE))
@@ -141,6 +141,8 @@ def label_atoms(atoms: Atoms, label: str, profile: Profile) -> frozenset[str]:
     if isinstance(variable, Numeric) and label != MISSING:
         low_high = interval(label, variable.edges)
         found = atoms.of_range(*low_high) if low_high else frozenset()
+    elif isinstance(variable, Categorical):
+        found = _level_atoms(atoms, label, variable)
     elif isinstance(variable, CodeSet) and MORE in atoms.names:
         low, high = _number_range(label)
         found = frozenset(x for x in atoms.names if x != MORE and low <= int(x) < high)
@@ -152,6 +154,14 @@ def label_atoms(atoms: Atoms, label: str, profile: Profile) -> frozenset[str]:
     if not found:
         raise ValueError(f"{label!r} is no label of {atoms.variable}")
     return found
+
+
+def _level_atoms(atoms: Atoms, label: str, variable: Categorical) -> frozenset[str]:
+    """Merged levels are what their joint name says; ``other`` is whatever has no name."""
+    if label == OTHER:
+        named = frozenset(part for level in variable.levels for part in level.split(JOINED))
+        return frozenset(atoms.names) - (named - {OTHER})
+    return frozenset(label.split(JOINED)) if label in variable.levels else frozenset()
 
 
 def _number_range(label: str) -> tuple[float, float]:

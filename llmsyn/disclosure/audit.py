@@ -25,14 +25,14 @@ gives ranges that are never too narrow, and for tables with two axes exact.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from llmsyn.disclosure.bounds import Block, Bounds, Program, blocks, propagate
 from llmsyn.disclosure.findings import AuditResult, Finding, Kind
-from llmsyn.disclosure.proofs import Proof, Side, proof
+from llmsyn.disclosure.proofs import Side, proof
 from llmsyn.disclosure.settings import Settings
 from llmsyn.disclosure.statements import statements
 from llmsyn.disclosure.system import BoolArray, IntArray, System, Tier
@@ -221,7 +221,7 @@ class Auditor:
         assert self.truth is not None
         plain = np.flatnonzero(self.system.plain)
         rows = self.system.matrix[plain].tocoo()
-        known = known | bounds.fixed
+        printed, known = known, known | bounds.fixed
         is_total = rows.data < 0
         total = np.zeros(len(plain), dtype=np.int64)
         total[rows.row[is_total]] = rows.col[is_total]
@@ -238,9 +238,12 @@ class Auditor:
             bad = some & known[total] & (units >= 1) & (patients < self.settings.threshold)
         for i in np.flatnonzero(bad):
             members = part[(row == i) & ~hidden]
-            shown_cells = tuple(int(m) for m in members if known[m])
+            leaves = {int(m): 1 for m in members if printed[m]}
+            for member in members[~printed[members]]:
+                behind = self._why(int(member), "upper", bounds)
+                leaves = {**{m: k + 1 for m, k in behind.items()}, **leaves}
             first = int(part[(row == i) & hidden][0])
-            yield self._finding("group", first, bounds, Proof(shown_cells, direct=True))
+            yield self._finding("group", first, bounds, leaves)
 
     def _programs(self, bounds: Bounds, known: BoolArray, kind: Kind) -> Iterator[Finding]:
         """The same tests in blocks with cycles, by linear programs."""
@@ -266,11 +269,11 @@ class Auditor:
             yield self._finding(kind, unknown, narrow)
         self._n_programs += program.solved
 
-    def _why(self, unknown: int, side: Side, bounds: Bounds) -> Proof:
+    def _why(self, unknown: int, side: Side, bounds: Bounds) -> dict[int, int]:
         return proof(self.system, bounds, self._known, self.triangles, unknown, side)
 
     def _finding(
-        self, kind: Kind, unknown: int, bounds: Bounds, proven: Proof | None = None
+        self, kind: Kind, unknown: int, bounds: Bounds, proven: Mapping[int, int] | None = None
     ) -> Finding:
         return Finding(
             kind=kind,
@@ -279,8 +282,7 @@ class Auditor:
             upper=float(bounds.upper[unknown]) + 0.0,
             truth=None if self.truth is None else float(self.truth.units[unknown]),
             unknown=unknown,
-            proof=proven.leaves if proven else (),
-            direct=bool(proven and proven.direct),
+            proof=proven or {},
         )
 
 

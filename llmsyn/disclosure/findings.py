@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["printed", "a", "b", "group", "certain", "tail", "quantile"]
@@ -29,9 +30,8 @@ class Finding:
     lower, upper : the smallest and largest value that the published numbers allow.
     truth : the exact count, where the owner audits; None in an audit from outside.
     unknown : its number in the system of counts.
-    proof : published counts from which the bound follows; without any one of them this proof
-        fails.
-    direct : whether they bound the count in a single statement.
+    proof : published counts from which the bound follows, with the number of statements
+        between; without any one of them this proof fails.
     """
 
     kind: Kind
@@ -40,8 +40,7 @@ class Finding:
     upper: float
     truth: float | None = None
     unknown: int = -1
-    proof: tuple[int, ...] = ()
-    direct: bool = False
+    proof: Mapping[int, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         where = f"between {self.lower:g} and {self.upper:g}"

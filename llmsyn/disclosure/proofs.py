@@ -7,7 +7,6 @@ given.  What was given and is printed are the leaves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -19,14 +18,6 @@ from llmsyn.disclosure.triangles import Triangles
 Side = Literal["lower", "upper"]
 
 
-@dataclass(frozen=True)
-class Proof:
-    """Published counts from which a bound follows, and whether one statement suffices."""
-
-    leaves: tuple[int, ...]
-    direct: bool
-
-
 def proof(
     system: System,
     bounds: Bounds,
@@ -34,7 +25,7 @@ def proof(
     triangles: Triangles,
     unknown: int,
     side: Side,
-) -> Proof:
+) -> dict[int, int]:
     """Why an unknown is not smaller, or not larger.
 
     Parameters
@@ -42,8 +33,13 @@ def proof(
     bounds : as propagated.
     known : (n_unknowns,) printed counts.
     triangles : as last looked at, for bounds that no single statement proves.
+
+    Returns
+    -------
+    printed counts that the bound follows from, with the number of statements between: 1 for
+    those in one statement with the unknown.
     """
-    leaves: dict[int, None] = {}
+    leaves: dict[int, int] = {}
     seen: set[tuple[int, Side]] = set()
     front: list[tuple[int, Side]] = [(unknown, side)]
     depth = 0
@@ -56,15 +52,13 @@ def proof(
             seen.add(goal)
             for reason in _reasons(system, bounds, triangles, *goal):
                 if known[reason[0]] or reason[0] == N:
-                    leaves.setdefault(reason[0])
+                    leaves.setdefault(reason[0], depth)
                 else:
                     behind.append(reason)
         front = [goal for goal in behind if goal not in seen and _step(bounds, *goal) > 0]
-        if not front:
-            break
     leaves.pop(N, None)
     leaves.pop(unknown, None)
-    return Proof(tuple(leaves), depth == 1)
+    return leaves
 
 
 def _step(bounds: Bounds, unknown: int, side: Side) -> int:

@@ -54,7 +54,6 @@ def statements(*profiles: Profile) -> System:
     for release in range(len(profiles)):
         writer.add(release)
     writer.nest_main()
-    writer.same_names()
     for grid in writer.all_grids():
         writer.draft.structural += impossible(grid, profiles[0])
     for slot, ids in writer.slots[0].items():
@@ -285,20 +284,3 @@ class Writer:
             inner.shape, lambda index: name((rows[index[0]], 0, *index[1:])) + ", but not main"
         )
         self.draft.sums(np.stack([inner, rest], axis=-1), outer)
-
-    def same_names(self) -> None:
-        """Cells of later releases that bear the name of a cell of the first are that cell.
-
-        Only for variables whose levels differ between releases; all others share unknowns.
-        """
-        later = [g for g in self.all_grids() if any("@" in s.variable for s in g.sides)]
-        for grid in later:
-            plain = frozenset(s.variable.partition("@")[0] for s in grid.sides)
-            for peer in self.grids.get((grid.codes, plain), []):
-                self._same(grid, peer)
-
-    def _same(self, one: Grid, two: Grid) -> None:
-        names = {two.name(i): two.ids[i] for i in np.ndindex(two.ids.shape)}
-        for i in np.ndindex(one.ids.shape):
-            if (twin := names.get(one.name(i))) is not None and not one.is_lump(i):
-                self.draft.equations(np.array([[one.ids[i], twin]]), np.array([1.0, -1.0]))

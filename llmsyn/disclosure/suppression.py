@@ -15,8 +15,9 @@ possible number, which is an NP-hard problem (Kelly, Golden and Assad 1992, doi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -164,20 +165,21 @@ class Chooser:
     ) -> list[tuple[int, Finding]]:
         """Cells that break these proofs, each with the finding that it answers.
 
-        Proofs from printed counts alone go first: what follows from other hidden counts may
-        be broken with them.  No statement loses two cells in one round.
+        Proofs from a single statement go first: what follows from other hidden counts may be
+        broken with them.  A proof that has lost a cell in this round is broken.
         """
-        used: set[int] = set()
         chosen: dict[int, Finding] = {}
+        near: set[int] = set()
         for direct in (True, False):
             for finding in findings:
-                if finding.direct != direct and not shown[finding.unknown]:
+                is_direct = shown[finding.unknown] or set(finding.proof.values()) == {1}
+                if is_direct != direct or chosen.keys() & finding.proof.keys():
                     continue
+                if not finding.proof and finding.unknown in near:
+                    continue  # a program's finding, beside a cell that was just taken out
                 unknown = self._candidate(finding, shown)
-                rows = {int(r) for r in self.system.statements_of(unknown)}
-                if unknown not in chosen and not used & rows:
-                    chosen[unknown] = finding
-                    used |= rows
+                chosen[unknown] = finding
+                near |= set().union(*self._around(unknown, 1))
             if chosen:
                 break
         return list(chosen.items())
@@ -187,8 +189,8 @@ class Chooser:
         if shown[finding.unknown]:
             return finding.unknown
         fixed = self.system.structural | (self.system.tier >= Tier.TOTAL) | ~shown
-        price = self._price(shown)
-        for cells in (finding.proof, *self._around(finding.unknown)):
+        price = self._price(shown, finding.proof)
+        for cells in chain([finding.proof], self._around(finding.unknown, _STEPS)):
             free = [m for m in cells if not fixed[m]]
             if free:
                 return min(free, key=price)
@@ -197,26 +199,29 @@ class Chooser:
             "number of units alone; measure fewer variables or a larger population"
         )
 
-    def _around(self, unknown: int) -> Iterator[set[int]]:
+    def _around(self, unknown: int, steps: int) -> Iterator[set[int]]:
         """Counts in the statements of an unknown, then in those of their hidden members."""
         seen, front = {unknown}, {unknown}
-        for _ in range(_STEPS):
+        for _ in range(steps):
             rows = {int(r) for m in front for r in self.system.statements_of(m)}
             front = {int(m) for r in rows for m in self.system.members(r)} - seen
             front = {m for m in front if not self.system.cuts[m]}
             seen |= front
             yield front
 
-    def _price(self, shown: BoolArray) -> Callable[[int], tuple[int, int, float]]:
-        """Tier, lines that have no other hole yet, size."""
+    def _price(
+        self, shown: BoolArray, steps: Mapping[int, int]
+    ) -> Callable[[int], tuple[int, int, int, float]]:
+        """Tier; lines that have no other hole yet; nearness, since the far end must go; size."""
 
-        def price(unknown: int) -> tuple[int, int, float]:
+        def price(unknown: int) -> tuple[int, int, int, float]:
             intact = 0
             for row in self.system.statements_of(unknown):
                 members = self.system.members(int(row))
                 cells = members[self.system.tier[members] > Tier.DERIVED]
                 intact += bool(len(cells) > 2 and shown[cells].all())
-            return int(self.system.tier[unknown]), intact, float(self.truth.units[unknown])
+            size = float(self.truth.units[unknown])
+            return int(self.system.tier[unknown]), intact, -steps.get(unknown, 0), size
 
         return price
 

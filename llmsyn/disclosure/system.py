@@ -31,8 +31,6 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 Namer: TypeAlias = Callable[[tuple[int, ...]], str]
 
-_LUMPS = frozenset({"other", "others", "other labels", "unlisted", "rare"})
-
 N = 0
 """The unknown that is the number of units."""
 
@@ -82,11 +80,6 @@ class Grid:
         for side, part in zip(self.sides, index[1 + n :]):
             terms.append(f"{side.variable.partition('@')[0]}={side.labels[part]}")
         return " & ".join(terms)
-
-    def is_lump(self, index: tuple[int, ...]) -> bool:
-        """Whether a label of the cell stands for different things in different releases."""
-        parts = index[1 + len(self.codes) :]
-        return any(s.labels[i].strip("()").lower() in _LUMPS for s, i in zip(self.sides, parts))
 
 
 @dataclass(frozen=True)

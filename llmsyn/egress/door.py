@@ -51,7 +51,7 @@ class Door:
     ledger: Ledger
     transport: Transport = send
     listed: Listed = field(default_factory=dict)
-    retrying: Retrying = Retrying()
+    retrying: Retrying = field(default_factory=Retrying)
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 

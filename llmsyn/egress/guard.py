@@ -87,15 +87,13 @@ def _plain(service: Service, place: str, value: Payload, listed: Listed) -> Plai
             for key, each in value.items()
         }
     if type(value) is tuple:
-        return tuple(
-            _plain(service, f"{place}[{i}]", each, listed) for i, each in enumerate(value)
-        )
+        return tuple(_plain(service, f"{place}[{i}]", each, listed) for i, each in enumerate(value))
     if getattr(value, "origin", None) == "real":
         raise _refused(service, f"{place} is a cohort of origin 'real'")
     if type(value) not in PUBLIC_TYPES:
         kind = type(value).__name__
         raise _refused(service, f"{place} is a {kind}, which does not say where it is public from")
-    assert isinstance(  # noqa: S101  # for mypy; the line above has decided
+    assert isinstance(  # for mypy; the line above has decided
         value, (OwnText, PublicCode, ProfileValue, KnowledgeValue, SyntheticValue)
     )
     if isinstance(value, PublicCode):

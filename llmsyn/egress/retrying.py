@@ -32,7 +32,7 @@ class Retrying:
         again = answer.again if isinstance(answer, Failure) else answer.status in AGAIN
         if not again or attempt >= self.attempts:
             return None
-        jittered = self.draw() * self.first_seconds * 2 ** (attempt - 1)
+        jittered = self.draw() * self.first_seconds * 2.0 ** (attempt - 1)
         asked = retry_after_seconds(answer, now)
         if asked is not None and asked > self.longest_seconds:
             return None

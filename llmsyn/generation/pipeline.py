@@ -236,6 +236,7 @@ def _manifest(
             "unmet": sorted(compiled.unmet),
             "verified_cells": checked.n_cells,
             "largest_bias": round(checked.largest_bias, 6),
+            "excess": round(checked.excess, 4),
             "misses": [vars(m) for m in checked.misses[:100]],
         },
         "versions": {

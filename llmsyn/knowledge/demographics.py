@@ -80,7 +80,7 @@ def outcome_background(
     for variable in _level_variables(profile, "admission_type"):
         if isinstance(variable, Categorical):
             for level in variable.levels:
-                ratio = background.admission.get(variable.meaning(level))
+                ratio = background.admission.get(variable.meaning(level).lower())
                 if ratio is not None:
                     yield Association(
                         (Term(variable.name, level),), then, math.log(ratio), provenance=provenance

@@ -190,8 +190,10 @@ def _codes_on_codes(
         if r == s:
             free = ~first.pair_hard[i, j] & ~np.isneginf(first.pairs[i, j])
             joint = np.where(np.isnan(first.pair_target[i, j]), joint, np.minimum(joint, bound))
-            first.pair_target[i[free], j[free]] = joint[free]
-            first.pair_target[j[free], i[free]] = joint[free]
+            soft = np.full(first.pairs.shape, np.nan)
+            soft[i[free], j[free]] = soft[j[free], i[free]] = joint[free]
+            soft = _fit_list(made, first, soft)
+            first.pair_target = np.where(np.isnan(soft), first.pair_target, soft)
             continue
         time = made.times[made.code_lists[s].name]
         factor = code_factor(made, time)
@@ -201,6 +203,40 @@ def _codes_on_codes(
         factor.target[rows[free], j[free]] = joint[free]
         said = spoken.setdefault(time, np.zeros((len(factor.share), second.n_codes), bool))
         said[rows[free], j[free]] = True
+
+
+def _fit_list(made: Draft, slots: SlotNode, soft: FloatArray) -> FloatArray:
+    r"""Pairs that knowledge asks for, made to fit into lists of the published length.
+
+    All pairs together have the mass :math:`E[K(K-1)]`.  Where lists are short (three codes a
+    patient) that is less than independence would give, and odds ratios can only be meant on
+    top of it; and no code can have more companions than its lists have room for.
+
+    Parameters
+    ----------
+    soft : (n_codes, n_codes) symmetric joint shares, NaN where knowledge is silent.
+    """
+    share = slots.share[:-1]
+    histogram = made.shares[slots.count_variable]
+    k = np.arange(len(histogram))
+    mean, pairs = float(histogram @ k), float(histogram @ (k * (k - 1)))
+    listed = min(float(share.sum()) / max(mean, 1e-12), 1.0)  # the rest of the slots is unlisted
+    crowding = min(1.0, pairs / max(mean, 1e-12) ** 2)
+    soft = soft * crowding
+    room = share * pairs / max(mean, 1e-12) * listed
+    silent = np.isnan(soft) & ~slots.pair_hard & ~np.isneginf(slots.pairs)
+    np.fill_diagonal(silent, False)
+    least = 0.5 * crowding * np.where(silent, np.outer(share, share), 0.0).sum(1)
+    fixed = np.where(slots.pair_hard, slots.pair_target, 0.0).sum(1)
+    room = np.maximum(room - fixed - least, 0.2 * room)
+    asked = np.nan_to_num(soft)
+    scale = np.ones(len(share))
+    for _ in range(60):
+        row = scale * (asked @ scale)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shrink = np.where(row > room, room / row, 1.0)
+        scale *= np.sqrt(shrink)
+    return soft * np.outer(scale, scale)
 
 
 def _within_selector(

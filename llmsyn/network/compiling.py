@@ -95,7 +95,7 @@ def compile_network(
     ]  # fmt: skip
     made = draft(profile, cut_points(rules, profile))
     lay_masks(made, rules)
-    lay_tables(made, chosen)
+    used = lay_tables(made, chosen)
     spoken = spoken_cells(made)
     lay_associations(made, [a for a in associations if a.effect != "excludes"], log_odds, spoken)
     lay_lengths(made)
@@ -115,7 +115,7 @@ def compile_network(
     found = verify(network, settings)
     for miss in found.misses[:5]:
         log.warning("%s: published share %.5f, drawn %.5f", miss.cell, miss.target, miss.estimate)
-    return Compiled(network, found, chosen, frozenset(made.ledger.unmet), key, cached is not None)
+    return Compiled(network, found, used, frozenset(made.ledger.unmet), key, cached is not None)
 
 
 def _calibrate_until_met(

@@ -6,6 +6,7 @@ per unit is moved to the mean that the prevalences imply.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -117,14 +118,25 @@ def _add_level(made: Draft, variable: LevelVariable, share: FloatArray) -> int:
     return index
 
 
+def on_grid(number: float, decimals: int) -> float:
+    """The smallest number of the grid ``10**-decimals`` that is not below ``number``.
+
+    Examples
+    --------
+    >>> on_grid(64.5, 0), on_grid(0.3, 1), on_grid(math.inf, 0)
+    (65.0, 0.3, inf)
+    """
+    if math.isinf(number):
+        return number
+    return round(math.ceil(number * 10.0**decimals - 1e-9) / 10.0**decimals, decimals)
+
+
 def _split_bins(variable: Numeric, cuts: Iterable[float]) -> tuple[LevelVariable, FloatArray]:
-    step = 10.0**-variable.decimals
+    # A rule may start between two values that can occur: at 64.5 years, say.
+    cuts = {on_grid(c, variable.decimals) for c in cuts}
     edges, counts = [float(variable.edges[0])], []
     for low, high, count in zip(variable.edges, variable.edges[1:], variable.counts, strict=False):
-        inner = sorted(
-            {c for c in cuts if low < c < high and abs(c / step - round(c / step)) < 1e-9}
-        )
-        parts = [*inner, float(high)]
+        parts = [*sorted(c for c in cuts if low < c < high), float(high)]
         start = float(low)
         for end in parts:
             counts.append(count * (end - start) / (high - low))
@@ -140,7 +152,7 @@ def _split_bins(variable: Numeric, cuts: Iterable[float]) -> tuple[LevelVariable
         "numeric",
         np.array(edges),
         variable.decimals,
-        variable.has_missing,
+        bool(variable.has_missing),
     )
     return level, values
 

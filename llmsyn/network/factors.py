@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmsyn.network.draft import Draft
+from llmsyn.network.draft import Draft, on_grid
 from llmsyn.network.model import (
     CodeFactor,
     Factor,
@@ -73,10 +73,11 @@ def find_side(made: Draft, axis: Axis) -> Side | None:
 def levels_of(level: LevelVariable, value: str | Range) -> list[int]:
     """Indices of the levels that a term's value covers.
 
-    A range covers the bins that lie inside it; of a count, the numbers inside it.
+    A range covers the bins whose values lie inside it; of a count, the numbers inside it.
     """
     if isinstance(value, Range):
         if level.edges is not None:
+            value = Range(*(on_grid(x, level.decimals) for x in (value.low, value.high)))
             return [
                 i
                 for i, (a, b) in enumerate(zip(level.edges, level.edges[1:], strict=False))

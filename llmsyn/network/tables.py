@@ -19,14 +19,18 @@ from llmsyn.network.reconcile import fit_table, tolerance
 from llmsyn.profile.tables import Table
 
 
-def lay_tables(made: Draft, tables: tuple[Table, ...]) -> None:
+def lay_tables(made: Draft, tables: tuple[Table, ...]) -> tuple[Table, ...]:
     """Turn every table into targets; what cannot be used is noted in the ledger."""
     # Small tables first: a larger one takes the joint share of its parents from them.
+    used: list[Table] = []
     for table in sorted(tables, key=lambda table: len(table.axes)):
         sides = [find_side(made, axis) for axis in table.axes]
         found = [s for s in sides if s is not None]
         if len(found) < len(sides) or not _lay(made, table, found):
             made.ledger.notes.append(f"table {table.name}: cannot be used by the network; left out")
+        else:
+            used.append(table)
+    return tuple(used)
 
 
 def _lay(made: Draft, table: Table, sides: list[Side]) -> bool:
@@ -44,6 +48,8 @@ def _lay(made: Draft, table: Table, sides: list[Side]) -> bool:
     if any(p.code_set >= 0 for p in parents):
         if len(parents) > 1:
             return False
+        if child.code_set < 0 and isinstance(made.node_at(child.time), SlotNode):
+            return False  # codes of an earlier list against the main code of a later one
         _lay_codes_on_level(made, table, shares, parents[0], child)
         return True
     _lay_levels(made, table, shares, parents, child)
