@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from knowledge_toys import AGE, DIED, SEX, code_set, profile, toy_base
+from toy_knowledge import AGE, DIED, SEX, code_set, profile, toy_base
 
 from llmsyn.errors import KnowledgeError
 from llmsyn.knowledge.associations import PARTS, associations

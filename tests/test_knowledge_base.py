@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from knowledge_toys import CONDITIONS, DRUGS, PROCEDURES, code_set, profile, toy_base, write_base
+from toy_knowledge import CONDITIONS, DRUGS, PROCEDURES, code_set, profile, toy_base, write_base
 
 from llmsyn.cli.knowledge import knowledge
 from llmsyn.errors import CheckFailed, KnowledgeError

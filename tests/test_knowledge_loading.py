@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
-from knowledge_toys import CONDITIONS, toy_base, write_base
+from toy_knowledge import CONDITIONS, toy_base, write_base
 
 from llmsyn.errors import KnowledgeError
 from llmsyn.knowledge.loading import load_base, log_odds

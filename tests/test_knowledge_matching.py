@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from knowledge_toys import toy_base
+from toy_knowledge import toy_base
 
 from llmsyn.knowledge.loading import load_base
 from llmsyn.knowledge.matching import Matcher, matcher

@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 
 import numpy as np
-from knowledge_toys import AGE, SEX, code_set, profile
+from toy_knowledge import AGE, SEX, code_set, profile
 
 from llmsyn import codes
 from llmsyn.knowledge.loading import load_base

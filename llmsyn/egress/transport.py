@@ -34,7 +34,7 @@ def send(outgoing: Outgoing) -> Reply | Failure:
             return Failure("redirected to an address that is none", again=False)
         if outgoing.method != "GET":
             return Failure("redirected a request that carries data", again=False)
-        if False:
+        if not _same_host(url, target):
             return Failure(f"redirected to another host ({_host(target)})", again=False)
         url = target
     return Failure(f"redirected more than {_MAX_HOPS} times", again=False)

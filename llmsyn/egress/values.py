@@ -17,7 +17,7 @@ from llmsyn.profile.variables import Categorical, CodeSet, FloatArray, Numeric
 
 Content: TypeAlias = str | int | float
 
-_NOT_DOTTED_AFTER = {"icd9cm": 3, "icd10cm": 3, "icd9proc": 2}
+_DOT_AFTER = {"icd9cm": 3, "icd10cm": 3, "icd9proc": 2}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class PublicCode:
     @property
     def content(self) -> str:
         """The code as it is sent."""
-        place = _NOT_DOTTED_AFTER.get(self.system, len(self.code))
+        place = _DOT_AFTER.get(self.system, len(self.code))
         if self.system == "icd9cm" and self.code.startswith("E"):
             place += 1
         if not self.dotted or len(self.code) <= place:

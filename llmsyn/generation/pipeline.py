@@ -31,6 +31,7 @@ from llmsyn.network.saving import load_network, save_network
 from llmsyn.profile.reading import find_profile, read_profile
 from llmsyn.profile.types import Profile
 from llmsyn.profile.writing import write_profile
+from llmsyn.shipped import shipped
 from llmsyn.store import sha256_folder, write_json, write_text
 
 MANIFEST_SCHEMA = 1
@@ -104,7 +105,7 @@ def generate(
         "n": n,
         "seed": seed,
         "tables": tables,
-        "knowledge": [str(k) for k in knowledge],
+        "knowledge": _knowledge_hashes(knowledge, with_shipped),
         "with_shipped": with_shipped,
         "parts": sorted(parts),
         "scale": scale,
@@ -147,6 +148,17 @@ def generate(
         )
         write_json(out / MANIFEST, manifest)
     return Result(out, manifest, compiled_at - begun, drawn_at - compiled_at, resumed)
+
+
+def _knowledge_hashes(overlays: Sequence[str | Path], with_shipped: bool) -> dict[str, str]:
+    """Name and content hash of every folder of knowledge, in the order of their laying."""
+    folders = [Path(k) for k in overlays]
+    hashes = {"shipped": sha256_folder(shipped("knowledge"))} if with_shipped else {}
+    for number, folder in enumerate(folders, start=1):
+        if not folder.is_dir():
+            raise InputError("there is no such folder of knowledge", file=folder)
+        hashes[f"{number}. {folder.resolve().name}"] = sha256_folder(folder)
+    return hashes
 
 
 def _check_numbers(n: int, seed: int, workers: int) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +106,26 @@ class _Moving:
     def average(self, n: int) -> None:
         """Take the current weights into their running mean as the n-th."""
         self.mean += (np.where(self.fixed, 0.0, self.weights) - self.mean) / n
+
+
+WORK = 4_000
+"""Multiplications per unit up to which the last pilot grows beyond its size."""
+
+
+def with_larger_pilot(network: Network, settings: Settings) -> Settings:
+    """Settings whose last pilot is up to five times as large where units cost little.
+
+    The bound is counted from the network, not timed, so that it is the same everywhere.
+    """
+    work = 1.0
+    for node in network.nodes:
+        if isinstance(node, LevelNode):
+            work += len(node.base) * (1 + len(node.factors))
+        else:
+            slots = float(node.share[:-1].sum())
+            work += len(node.base) * (2 + slots + len(node.factors) + len(node.main_factors))
+    scale = min(max(WORK / work, 1.0), 5.0)
+    return replace(settings, last_pilot=int(settings.last_pilot * scale))
 
 
 def calibrate(

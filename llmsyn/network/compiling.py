@@ -15,7 +15,7 @@ import numpy as np
 from llmsyn.errors import InputError
 from llmsyn.knowledge.types import Association, Impossible
 from llmsyn.network.beliefs import lay_associations
-from llmsyn.network.calibration import DEFAULT, Settings, calibrate
+from llmsyn.network.calibration import DEFAULT, Settings, calibrate, with_larger_pilot
 from llmsyn.network.draft import draft
 from llmsyn.network.masks import cut_points, lay_masks
 from llmsyn.network.model import Network
@@ -122,6 +122,7 @@ def _calibrate_until_met(
     network: Network, settings: Settings, progress: Callable[[int, int], None] | None
 ) -> None:
     """Calibrate, and go on with larger pilots while published cells are still off."""
+    settings = with_larger_pilot(network, settings)
     calibrate(network, settings, progress=progress)
     longer = replace(
         settings,
