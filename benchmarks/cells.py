@@ -1,5 +1,6 @@
 """Are the published numbers met?  members -> profile -> synthetic units -> ``llmsyn check``.
 
+\b
     python benchmarks/cells.py --data-dir DIR
     python benchmarks/cells.py --data-dir DIR -n 1000000
 
@@ -77,7 +78,7 @@ def row_of(name: str, release: Release, result: Result, report: dict[str, Any]) 
         "cells": report["n_cells"],
         "z*": round(report["limit"], 2),
         "beyond z*": sum(cell["status"] == "beyond" for cell in report["beyond"]),
-        "largest |z|": scores["largest |z|"]["value"],
+        "largest abs z": scores["largest |z|"]["value"],
         "mean z^2": scores["mean z2"]["value"],
         "largest error": scores["largest error of a share"]["value"],
         "worst demographic": f"{worst} {demographic[worst]:.4f}" if worst else "none",

@@ -81,8 +81,11 @@ def find_rows(dataset: Dataset, data_dir: Path | None) -> Path:
     for place in places:
         if any(place.glob(dataset.probe)):
             return place
-    tried = ", ".join(map(str, places)) or f"nowhere: neither --data-dir nor {DATA_VARIABLE} is set"
-    raise InputError(f"the rows of {dataset.name} are missing (looked in {tried}); {dataset.how}")
+    tried = f"not in {', '.join(map(str, places))}" if places else "no folder was named"
+    raise InputError(
+        f"the rows of {dataset.name} are missing ({tried}); {dataset.how}, and name its parent "
+        f"with --data-dir or {DATA_VARIABLE}"
+    )
 
 
 def _installed_clif() -> list[Path]:

@@ -1,5 +1,6 @@
 """Can XGBoost tell synthetic units from real ones?  diabetes130, held-out real rows.
 
+\b
     python benchmarks/discriminator.py --data-dir DIR
 
 Area under the ROC curve of five-fold cross-validation, grouped by patient: 0.5 means that it
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from copula import draw_copula, fit_copula
 from independent import draw_independent
 from intervals import Estimate, bootstrap_auc
 from learners import N_ROUNDS, XGBOOST, fit_xgboost
@@ -89,6 +91,7 @@ def rivals(
         "network, margins without knowledge",
         draw_sample(profile, n, seed=seed, work_dir=work_dir, tables="none", parts=()),
     )
+    yield "Gaussian copula from the profile", draw_copula(fit_copula(profile), n, random)
     yield "independent codes (floor)", draw_independent(profile, n, random)
 
 

@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 
 
 def write_result(
-    name: str, title: str, rows: Sequence[Row], *, notes: Sequence[str] = (), **settings: Any
+    name: str, title: str, rows: Sequence[Row], /, *, notes: Sequence[str] = (), **settings: Any
 ) -> dict[str, Any]:
     """Write JSON and Markdown; return what was written.
 
@@ -93,7 +93,7 @@ def table(rows: Sequence[Row]) -> str:
     | b |  |
     """
     heads = list(dict.fromkeys(key for row in rows for key in row))
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines = ["| " + " | ".join(map(_cell, heads)) + " |", "|" + "---|" * len(heads)]
     lines += ["| " + " | ".join(_cell(row.get(h, "")) for h in heads) + " |" for row in rows]
     return "\n".join(lines)
 

@@ -1,5 +1,6 @@
 """Units per second and peak memory of ``generate``, Parquet written.
 
+\b
     python benchmarks/speed.py
     python benchmarks/speed.py --full --ceiling-script PATH
 

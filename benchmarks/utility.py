@@ -1,5 +1,6 @@
 """TSTR quick look: models of in-hospital death, trained on synthetic and tested on real units.
 
+\b
     python benchmarks/utility.py --data-dir DIR --splits 5
 
 diabetes130.  Profile from members, models scored on the holdout.  TRTR is the same model

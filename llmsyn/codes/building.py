@@ -8,6 +8,11 @@ Codes come from the CMS files (ICD-9-CM version 32, ICD-10-CM and ICD-10-PCS of 
 2024) and, because older records hold codes that were retired, from AHRQ's CCS (ICD-9-CM,
 1980 to 2015) and chronic condition indicator (ICD-10-CM, 2016 to 2023).  All are works of
 the US government, in the public domain.
+
+Beside each list lie columns in step with it, one line a code, empty where the source has no
+entry: ``icd9cm.ccs``, ``icd10cm.ccsr``, ``icd9cm.chronic``, ``icd10cm.chronic``,
+``icd9cm.forward`` and ``icd10cm.backward`` (general equivalence maps; how their cells are
+written stands in :mod:`llmsyn.codes.translation`).
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
+import json
 import re
 from pathlib import Path
 
@@ -24,6 +30,7 @@ from llmsyn.store import atomic
 _ICD9 = "ICD_9_CM_v32_master_descriptions"
 _ICD10 = "ICD_10_CM_2024_release"
 _RETIRED = "Retired code (no title in the list of its last year)"
+_CCS_HEADING = re.compile(r"^(\d{1,4})\s+(\S.*)$")
 _ICD9_CODE = re.compile(r"(?:\d{3,5}|V\d{2,4}|E\d{3,4})$")
 
 
@@ -35,7 +42,7 @@ def main() -> None:
 
 
 def build(output: Path) -> None:
-    """Write ``<system>.codes.gz`` and ``<system>.titles.gz`` for the four ICD systems.
+    """Write codes, titles and columns of the four ICD systems, and the names of CCS.
 
     Raises
     ------
@@ -54,6 +61,63 @@ def build(output: Path) -> None:
         codes = sorted(titles)
         _write(output / f"{system}.codes.gz", codes)
         _write(output / f"{system}.titles.gz", [titles[code] for code in codes])
+        for name, values in _columns(source, system).items():
+            _write(output / f"{system}.{name}.gz", [values.get(code, "") for code in codes])
+    _, names = _ccs(source)
+    _write(output / "ccs.names.gz", [f"{number}\t{name}" for number, name in names.items()])
+
+
+def _columns(source: Path, system: str) -> dict[str, dict[str, str]]:
+    """What is said of each code of a system, by name of the column."""
+    if system == "icd9cm":
+        return {
+            "ccs": _ccs(source)[0],
+            "chronic": _flags(source / "cci2015.csv"),
+            "forward": _equivalence(source / "icd9toicd10cmgem.csv"),
+        }
+    if system == "icd10cm":
+        first_categories = source / "ICD10_CM_CCSR" / "dx_cat1_mapping.json"
+        return {
+            "ccsr": json.loads(first_categories.read_text("utf-8")),
+            "chronic": _flags(source / "CCIR_v2023-1.csv"),
+            "backward": _equivalence(source / "icd10cmtoicd9gem.csv"),
+        }
+    return {}
+
+
+def _ccs(source: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """CCS category of each ICD-9-CM code, and name of each category."""
+    category = ""
+    of_code: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for line in (source / "CCS-SingleDiagnosisGrouper.txt").read_text("latin-1").splitlines():
+        if heading := _CCS_HEADING.match(line):
+            category, names[heading[1]] = heading[1], heading[2].strip()
+        elif line.startswith("   ") and category:
+            of_code.update((w, category) for w in line.split() if _ICD9_CODE.match(w))
+    return of_code, names
+
+
+def _flags(path: Path) -> dict[str, str]:
+    """Chronic indicator: 1 chronic, 0 not, 9 no determination (third column of both files)."""
+    with path.open(encoding="latin-1", newline="") as handle:
+        rows = ([cell.strip("' ") for cell in row] for row in csv.reader(handle))
+        return {row[0]: row[2] for row in rows if len(row) > 2 and row[2] in ("0", "1", "9")}
+
+
+def _equivalence(path: Path) -> dict[str, str]:
+    """Targets of each code; ``-`` says that it maps to nothing."""
+    found: dict[str, list[str]] = {}
+    with path.open(encoding="latin-1", newline="") as handle:
+        for row in csv.DictReader(handle):
+            source, target = list(row.values())[:2]
+            targets = found.setdefault(source.strip(), [])
+            if row["no_map"] == "1":
+                continue
+            step = f"{row['scenario']}.{row['choice_list']}:" if row["combination"] == "1" else ""
+            near = "~" if row["approximate"] == "1" else ""
+            targets.append(near + step + target.strip())
+    return {code: " ".join(targets) or "-" for code, targets in found.items()}
 
 
 def _source() -> Path:
@@ -70,10 +134,8 @@ def _pairs(path: Path, *, encoding: str = "utf-8") -> dict[str, str]:
 
 
 def _ccs_codes(source: Path) -> list[str]:
-    """All ICD-9-CM codes of 1980 to 2015: indented lines of the CCS appendix."""
-    lines = (source / "CCS-SingleDiagnosisGrouper.txt").read_text("latin-1").splitlines()
-    words = (word for line in lines if line.startswith("   ") for word in line.split())
-    return [word for word in words if _ICD9_CODE.match(word)]
+    """All ICD-9-CM codes of 1980 to 2015."""
+    return list(_ccs(source)[0])
 
 
 def _chronic_indicator(source: Path) -> dict[str, str]:

@@ -51,14 +51,55 @@ def title(system: str, code: str) -> str | None:
     """
     if not known(system, code):
         return None
-    codes, titles = _codes(system), _titles(system)
+    codes = _codes(system)
     first = bisect_left(codes, code)
     if codes[first] == code:
-        return titles[first]
-    below = list(zip(children(system, code), titles[first:]))
-    unspecified = [pair for pair in below if "unspecified" in pair[1].lower()]
-    named = min(unspecified or below, key=lambda pair: (len(pair[0]), len(pair[1]), pair[0]))
-    return f"{named[1]} (category)"
+        return _titles(system)[first]
+    least = least_specific(system, code)
+    return f"{_titles(system)[bisect_left(codes, least)]} (category)"
+
+
+def least_specific(system: str, code: str) -> str:
+    """The listed code that stands for a category: itself, else an unspecified one below it.
+
+    Without an unspecified one, the shortest.  The code must be :func:`known`.
+
+    Examples
+    --------
+    >>> least_specific("icd9cm", "428"), least_specific("icd10cm", "I10")
+    ('4289', 'I10')
+    """
+    below = children(system, code)
+    if below[0] == code:
+        return code
+    titles = _titles(system)[bisect_left(_codes(system), code) :]
+    pairs = list(zip(below, titles))
+    plain_names = [p for p in pairs if p[1].lower().endswith("unspecified")]
+    if plain_names:
+        return min(plain_names, key=lambda pair: (len(pair[0]), len(pair[1]), pair[0]))[0]
+    unspecified = [pair for pair in pairs if "unspecified" in pair[1].lower()]
+    return min(unspecified or pairs, key=lambda pair: (len(pair[0]), pair[0]))[0]
+
+
+def column(system: str, name: str, code: str) -> str:
+    """A cell of a column of ``knowledge/codes``; empty where the source says nothing.
+
+    Parameters
+    ----------
+    system, code : a code as listed; codes that are not listed have no cell.
+    name : ``ccs``, ``ccsr``, ``chronic``, ``forward`` or ``backward``.
+    """
+    codes = _codes(system)
+    place = bisect_left(codes, code)
+    if place == len(codes) or codes[place] != code:
+        return ""
+    return _column(system, name)[place]
+
+
+@cache
+def ccs_names() -> dict[str, str]:
+    """What AHRQ calls the single-level CCS categories of ICD-9-CM."""
+    return dict(line.split("\t", 1) for line in _lines("ccs.names.gz"))
 
 
 def children(system: str, code: str) -> tuple[str, ...]:
@@ -109,6 +150,11 @@ def _codes(system: str) -> list[str]:
 @cache
 def _titles(system: str) -> list[str]:
     return _lines(f"{system}.titles.gz")
+
+
+@cache
+def _column(system: str, name: str) -> list[str]:
+    return _lines(f"{system}.{name}.gz")
 
 
 def _lines(name: str) -> list[str]:

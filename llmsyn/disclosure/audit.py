@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from llmsyn.disclosure.bounds import Block, Bounds, Program, blocks, propagate
+from llmsyn.disclosure.bounds import Active, Block, Bounds, Program, blocks, propagate
 from llmsyn.disclosure.findings import AuditResult, Finding, Kind
 from llmsyn.disclosure.proofs import Side, proof
 from llmsyn.disclosure.settings import Settings
@@ -214,7 +214,8 @@ class Auditor:
         seen = {finding.unknown for finding in before}
         for i in np.flatnonzero(self.small & bounds.fixed):
             if int(i) not in seen:
-                yield self._finding("b", int(i), bounds, self._why(int(i), "upper", bounds))
+                why = self._why(int(i), "upper", bounds) | self._why(int(i), "lower", bounds)
+                yield self._finding("b", int(i), bounds, why)
 
     def _groups(self, bounds: Bounds, known: BoolArray) -> Iterator[Finding]:
         """Cells that are left out of one published sum, as a group."""
@@ -237,13 +238,13 @@ class Auditor:
         with np.errstate(invalid="ignore"):
             bad = some & known[total] & (units >= 1) & (patients < self.settings.threshold)
         for i in np.flatnonzero(bad):
-            members = part[(row == i) & ~hidden]
-            leaves = {int(m): 1 for m in members if printed[m]}
-            for member in members[~printed[members]]:
+            parts = self.system.members(int(plain[i]))
+            parts = parts[parts != total[i]]
+            leaves = {int(m): 1 for m in parts if printed[m]}
+            for member in parts[known[parts] & ~printed[parts]]:
                 behind = self._why(int(member), "upper", bounds)
                 leaves = {**{m: k + 1 for m, k in behind.items()}, **leaves}
-            first = int(part[(row == i) & hidden][0])
-            yield self._finding("group", first, bounds, leaves)
+            yield self._finding("group", int(parts[~known[parts]][0]), bounds, leaves)
 
     def _programs(self, bounds: Bounds, known: BoolArray, kind: Kind) -> Iterator[Finding]:
         """The same tests in blocks with cycles, by linear programs."""
@@ -263,11 +264,21 @@ class Auditor:
         range_ = _Range(self, program, targets, kind)
         if self.truth is not None:
             range_.see(self.truth.units[program.columns])
-        for unknown, low, high in range_.failures():
+        for unknown, low, high, active in range_.failures():
             narrow = Bounds.given(bounds.lower.copy(), bounds.upper.copy())
             narrow.lower[unknown], narrow.upper[unknown] = low, high
-            yield self._finding(kind, unknown, narrow)
+            yield self._finding(kind, unknown, narrow, self._leaves(active, bounds))
         self._n_programs += program.solved
+
+    def _leaves(self, active: Active, bounds: Bounds) -> dict[int, int]:
+        """Printed counts behind the statements and bounds that hold a program's optimum."""
+        members = self.system.matrix[active.statements].indices
+        leaves = {int(m): 1 for m in members if self._known[m]}
+        for ends, side in ((active.lower, "lower"), (active.upper, "upper")):
+            for unknown in ends[~self._known[ends]]:
+                behind = self._why(int(unknown), "lower" if side == "lower" else "upper", bounds)
+                leaves = {**{m: k + 1 for m, k in behind.items()}, **leaves}
+        return leaves
 
     def _why(self, unknown: int, side: Side, bounds: Bounds) -> dict[int, int]:
         return proof(self.system, bounds, self._known, self.triangles, unknown, side)
@@ -296,6 +307,7 @@ class _Range:
         self.unknowns = program.columns[targets]
         self.threshold = auditor.settings.threshold
         self.is_cell = auditor.system.tier[self.unknowns] > Tier.DERIVED
+        self.active = Active.none()
         self.low = np.full(len(targets), np.inf)
         self.high = np.full(len(targets), -np.inf)
 
@@ -320,7 +332,7 @@ class _Range:
         high: BoolArray = (self.low > 1 + 1e-4) & self.is_cell
         return high
 
-    def failures(self) -> Iterator[tuple[int, float, float]]:
+    def failures(self) -> Iterator[tuple[int, float, float, Active]]:
         """Solve programs until every target is vouched for or found wanting."""
         rng = np.random.default_rng(_SEED)
         for sign, open_ in ((-1.0, self.too_low), (1.0, self.too_high)):
@@ -336,11 +348,12 @@ class _Range:
                 if open_()[k]:
                     self._solve(sign * (np.arange(len(self.targets)) == k))
             if self.too_low()[k] or self.too_high()[k]:
-                yield int(self.unknowns[k]), float(self.low[k]), float(self.high[k])
+                yield int(self.unknowns[k]), float(self.low[k]), float(self.high[k]), self.active
 
     def _solve(self, weights: FloatArray) -> None:
         objective = np.zeros(len(self.program.columns))
         objective[self.targets] = weights
-        point = self.program.best(objective)
-        if point is not None:
+        found = self.program.best(objective)
+        if found is not None:
+            point, self.active = found
             self.see(point)

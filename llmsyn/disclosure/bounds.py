@@ -83,26 +83,15 @@ def propagate(system: System, bounds: Bounds, *, whole: bool = True) -> Bounds:
     ------
     ContradictionError : a lower bound passes an upper one.
     """
-    entries = system.matrix.tocoo()
-    row, column, a = entries.row, entries.col, entries.data
-    order = np.argsort(column, kind="stable")
-    row, column, a = row[order], column[order], a[order]
-    starts = np.flatnonzero(np.r_[True, column[1:] != column[:-1]])
-    present = column[starts]
-    n_rows = system.matrix.shape[0]
+    entries = _Entries.of(system, np.ones(system.matrix.shape[0], dtype=bool))
     lower, upper = bounds.lower.copy(), bounds.upper.copy()
     lower_step, upper_step = bounds.lower_step.copy(), bounds.upper_step.copy()
     first = 1 + int(max(lower_step.max(initial=0), upper_step.max(initial=0)))
-    positive = a > 0
     for step in range(first, first + _ROUNDS):
-        least = np.where(positive, a * lower[column], a * upper[column])
-        most = np.where(positive, a * upper[column], a * lower[column])
-        rest_least = np.bincount(row, least, n_rows)[row] - least
-        rest_most = np.bincount(row, most, n_rows)[row] - most
-        low = np.where(positive, -rest_most, -rest_least) / a
-        high = np.where(positive, -rest_least, -rest_most) / a
-        new_lower = np.maximum(lower[present], np.maximum.reduceat(low, starts))
-        new_upper = np.minimum(upper[present], np.minimum.reduceat(high, starts))
+        low, high = entries.implied(lower, upper)
+        present = entries.present
+        new_lower = np.maximum(lower[present], low)
+        new_upper = np.minimum(upper[present], high)
         if whole:
             new_lower, new_upper = np.ceil(new_lower - EPSILON), np.floor(new_upper + EPSILON)
         wrong = np.flatnonzero(new_lower > new_upper + EPSILON)
@@ -114,7 +103,45 @@ def propagate(system: System, bounds: Bounds, *, whole: bool = True) -> Bounds:
         lower_step[present[raised]] = upper_step[present[lowered]] = step
         if not raised.any() and not lowered.any():
             break
+        if step in (first, first + 2):  # statements of settled counts have no more to say
+            is_open = (upper - lower > EPSILON).astype(np.int64)
+            entries = _Entries.of(system, (abs(system.matrix) @ is_open) > 0)
     return Bounds(lower, upper, lower_step, upper_step)
+
+
+@dataclass(frozen=True, eq=False)
+class _Entries:
+    """Nonzero entries of some statements, sorted by unknown."""
+
+    row: IntArray
+    column: IntArray
+    a: FloatArray
+    starts: IntArray
+    present: IntArray
+    n_rows: int
+
+    @classmethod
+    def of(cls, system: System, rows: BoolArray) -> _Entries:
+        """Entries of the marked statements."""
+        by_column = system.matrix[np.flatnonzero(rows)].tocsc()
+        column = np.repeat(np.arange(system.n_unknowns), np.diff(by_column.indptr))
+        present = np.flatnonzero(np.diff(by_column.indptr) > 0)
+        starts = by_column.indptr[present].astype(np.int64)
+        return cls(by_column.indices, column, by_column.data, starts, present, by_column.shape[0])
+
+    def implied(self, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The tightest bounds that single statements imply: (n_present,) each."""
+        if not self.present.size:
+            return np.empty(0), np.empty(0)
+        positive = self.a > 0
+        at_lower, at_upper = self.a * lower[self.column], self.a * upper[self.column]
+        least = np.where(positive, at_lower, at_upper)
+        most = np.where(positive, at_upper, at_lower)
+        rest_least = (np.bincount(self.row, least, self.n_rows)[self.row] - least) / self.a
+        rest_most = (np.bincount(self.row, most, self.n_rows)[self.row] - most) / self.a
+        low = np.where(positive, -rest_most, -rest_least)
+        high = np.where(positive, -rest_least, -rest_most)
+        return np.maximum.reduceat(low, self.starts), np.minimum.reduceat(high, self.starts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,12 +198,28 @@ def blocks(system: System, bounds: Bounds, border: BoolArray) -> list[Block]:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Active:
+    """What holds the optimum of a program: statements, and unknowns at their bounds."""
+
+    statements: IntArray
+    lower: IntArray
+    upper: IntArray
+
+    @classmethod
+    def none(cls) -> Active:
+        """Before any program was solved."""
+        nothing = np.empty(0, dtype=np.int64)
+        return cls(nothing, nothing, nothing)
+
+
 class Program:
     """The linear programs of one block."""
 
     def __init__(self, system: System, block: Block, bounds: Bounds) -> None:
         self.columns = np.concatenate([block.inner, block.border])
         rows = system.matrix[block.statements]
+        self._statements = block.statements
         self._matrix = rows[:, self.columns].tocsc()
         fixed = np.ones(system.n_unknowns, dtype=bool)
         fixed[self.columns] = False
@@ -185,7 +228,7 @@ class Program:
         self._limits = np.column_stack([bounds.lower[self.columns], bounds.upper[self.columns]])
         self.solved = 0
 
-    def best(self, objective: FloatArray) -> FloatArray | None:
+    def best(self, objective: FloatArray) -> tuple[FloatArray, Active] | None:
         """A point that minimises ``objective @ x``; None when there is no feasible point.
 
         Parameters
@@ -194,7 +237,8 @@ class Program:
 
         Returns
         -------
-        (n_columns,) values of :attr:`columns`.
+        (n_columns,) values of :attr:`columns`, and what holds the optimum: statements and
+        bounds with a dual value other than zero.
         """
         from scipy.optimize import linprog
 
@@ -202,7 +246,14 @@ class Program:
         result = linprog(
             objective, A_eq=self._matrix, b_eq=self._right, bounds=self._limits, method="highs"
         )
-        return None if result.x is None else np.asarray(result.x, dtype=float)
+        if result.x is None:
+            return None
+        active = Active(
+            self._statements[np.abs(result.eqlin.marginals) > EPSILON],
+            self.columns[np.abs(result.lower.marginals) > EPSILON],
+            self.columns[np.abs(result.upper.marginals) > EPSILON],
+        )
+        return np.asarray(result.x, dtype=float), active
 
 
 def exact_ranges(system: System, bounds: Bounds, border: BoolArray) -> Bounds:
@@ -222,6 +273,6 @@ def exact_ranges(system: System, bounds: Bounds, border: BoolArray) -> Bounds:
             least, most = program.best(objective), program.best(-objective)
             if least is None or most is None:
                 raise ContradictionError(int(unknown))
-            lower[unknown] = max(lower[unknown], np.ceil(least[k] - 1e-4))
-            upper[unknown] = min(upper[unknown], np.floor(most[k] + 1e-4))
+            lower[unknown] = max(lower[unknown], np.ceil(least[0][k] - 1e-4))
+            upper[unknown] = min(upper[unknown], np.floor(most[0][k] + 1e-4))
     return Bounds.given(lower, upper)

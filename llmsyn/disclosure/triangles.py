@@ -99,10 +99,10 @@ class Triangles:
         pair_high = np.where(exists, bounds.upper[safe], np.minimum(high[:, None], high[None, :]))
         is_open = exists & wanted[safe] & (bounds.upper[safe] > bounds.lower[safe] + 0.5)
         i, j = np.nonzero(np.triu(is_open, 1))
-        useful = _useful_thirds(low, high, pair_low, n, threshold)
-        if not i.size or not useful.size:
+        strong = _strong(low, high, pair_low, n, threshold)
+        if not i.size or not strong.any():
             return None
-        new_low, new_high, third = _over_thirds(i, j, useful, low, high, pair_low, pair_high, n)
+        new_low, new_high, third = _over_thirds(i, j, strong, low, high, pair_low, pair_high, n)
         ids = self.pair[i, j]
         moved = (new_low > bounds.lower[ids] + 0.5) | (new_high < bounds.upper[ids] - 0.5)
         if not moved.any():
@@ -137,23 +137,27 @@ def _events(
     ]
 
 
-def _useful_thirds(
+def _strong(
     low: FloatArray, high: FloatArray, pair_low: FloatArray, n: float, threshold: int
-) -> IntArray:
-    """Events that can prove something: each inequality needs a large overlap or a large event."""
+) -> BoolArray:
+    """Which event i a third event k can prove something about: (n_events, n_events).
+
+    The first inequality needs i to hold most of k, the second two large events, the third,
+    to come below T, nearly all of i inside k.
+    """
     overlap = pair_low - np.diag(np.diag(pair_low))
-    most_of_third = overlap.max(axis=0) > high / 2
-    largest = np.sort(low)[-2:].sum()
-    large = low + largest > n
-    nearly_all = ((high[:, None] - overlap) < threshold).any(axis=0)
-    useful: IntArray = np.flatnonzero(most_of_third | large | nearly_all)
-    return useful
+    strong: BoolArray = (
+        (overlap > high[None, :] / 2)
+        | (2 * low[:, None] + low[None, :] > n)
+        | (high[:, None] - overlap < threshold)
+    )
+    return strong
 
 
 def _over_thirds(
     i: IntArray,
     j: IntArray,
-    thirds: IntArray,
+    strong: BoolArray,
     low: FloatArray,
     high: FloatArray,
     pair_low: FloatArray,
@@ -168,17 +172,14 @@ def _over_thirds(
     """
     best_low, best_high = pair_low[i, j].copy(), pair_high[i, j].copy()
     third = np.full(len(i), -1, dtype=np.int64)
-    for k in thirds:
-        outside = (i != k) & (j != k)
-        lows = np.maximum(
-            pair_low[i, k] + pair_low[j, k] - high[k],
-            low[i] + low[j] + low[k] - pair_high[i, k] - pair_high[j, k] - n,
-        )
-        highs = np.minimum(
-            high[i] - pair_low[i, k] + pair_high[j, k], high[j] - pair_low[j, k] + pair_high[i, k]
-        )
-        better = outside & ((lows > best_low) | (highs < best_high))
-        best_low = np.where(outside, np.maximum(best_low, lows), best_low)
-        best_high = np.where(outside, np.minimum(best_high, highs), best_high)
-        third[better] = k
+    for k in np.flatnonzero(strong.any(axis=0)):
+        at = np.flatnonzero((strong[i, k] | strong[j, k]) & (i != k) & (j != k))
+        a, b = i[at], j[at]
+        a_low, b_low, a_high, b_high = pair_low[a, k], pair_low[b, k], pair_high[a, k], pair_high[b, k]
+        lows = np.maximum(a_low + b_low - high[k], low[a] + low[b] + low[k] - a_high - b_high - n)
+        highs = np.minimum(high[a] - a_low + b_high, high[b] - b_low + a_high)
+        better = (lows > best_low[at]) | (highs < best_high[at])
+        third[at[better]] = k
+        best_low[at] = np.maximum(best_low[at], lows)
+        best_high[at] = np.minimum(best_high[at], highs)
     return best_low, best_high, third
