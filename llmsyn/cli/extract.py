@@ -18,7 +18,9 @@ from llmsyn.errors import InputError
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the mapping's files.")
 @click.option("--split", type=click.Choice(["all", "train", "test"]), default="all",
               show_default=True, help="Part of the patients to measure.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the split; never of noise.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the split; never of noise."
+)
 @click.option("--threshold", type=int, default=11, show_default=True,
               help="Fewest distinct patients behind a count.")  # fmt: skip
 @click.option("--rounding", type=click.Choice(["1", "5"]), default="1", show_default=True)
@@ -178,14 +180,14 @@ def _with_noise(batches: list[Any], given: dict[str, Any], hashed: str) -> None:
 
 @click.command(short_help="Measure a synthetic cohort, in the form of a profile.")
 @click.argument("cohort", type=click.Path(path_type=Path))
-@click.option("--like", required=True, help="Profile whose variables, codes and tables are counted.")
+@click.option(
+    "--like", required=True, help="Profile whose variables, codes and tables are counted."
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Profile folder.")
 @click.option("--force", is_flag=True, help="Replace a profile that stands there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def measure(
-    cohort: Path, like: str, out: Path, force: bool, as_json: bool, quiet: bool
-) -> None:
+def measure(cohort: Path, like: str, out: Path, force: bool, as_json: bool, quiet: bool) -> None:
     r"""Count a synthetic COHORT in the form of a profile.
 
     Real tables go through ``llmsyn profile extract``, which protects small counts.

@@ -29,9 +29,7 @@ class Found(Generic[Value]):
     code: str
 
 
-def look_up(
-    system: str, code: str, value_of: Callable[[str], Value | None]
-) -> Found[Value] | None:
+def look_up(system: str, code: str, value_of: Callable[[str], Value | None]) -> Found[Value] | None:
     """The value of a code, else of what is nearest above it in its hierarchy.
 
     A code that the table lacks takes the value that all listed codes below its category

@@ -22,8 +22,9 @@ from llmsyn.cohort.values import dates
 from llmsyn.errors import MappingError
 
 IntArray = npt.NDArray[np.int64]
-Normaliser = Callable[[str], str | None]
-"""From a text of the hospital to a code of the system; None for what is no code at all."""
+Normaliser = Callable[[str], str | tuple[str, ...] | None]
+"""From a text of the hospital to a code of the system, or to several (a combination product);
+None or an empty tuple for what is no code at all."""
 
 _LAST = np.iinfo(np.int16).max
 _YES = frozenset({"1", "1.0", "true", "yes", "y", "t"})
@@ -39,8 +40,8 @@ class _Rows:
     order: list[npt.NDArray[np.int16]] = field(default_factory=list)
     time: list[npt.NDArray[np.datetime64]] = field(default_factory=list)
 
-    def number(self, code: str | None) -> int:
-        return -1 if code is None else self.codes.setdefault(code, len(self.codes))
+    def number(self, code: str) -> int:
+        return self.codes.setdefault(code, len(self.codes))
 
 
 def read_codes(
@@ -143,23 +144,24 @@ def _shapes(
             has = np.array([t not in no for t in names])[index]
             given = source.names.get(column, column)
             for name in [given] if isinstance(given, str) else given:
-                code = rows.number(_written(spec, source, source.all_systems[0], name, normaliser))
-                yield np.where(has, code, -1), np.zeros(n, dtype=np.int64)
+                for text in _written(spec, source, source.all_systems[0], name, normaliser):
+                    yield np.where(has, rows.number(text), -1), np.zeros(n, dtype=np.int64)
         return
     system, systems = _systems(source, table, batch)
     for place, column in enumerate(source.columns or [source.code or ""]):
         index, names = text_values(texts(batch.column(column)))
         both = system * len(names) + index
         pairs, inverse = np.unique(both, return_inverse=True)
-        numbers = [
-            -1
+        written = [
+            ()
             if names[p % len(names)] in nothing
-            else rows.number(
-                _written(spec, source, systems[p // len(names)], names[p % len(names)], normaliser)
-            )
+            else _written(spec, source, systems[p // len(names)], names[p % len(names)], normaliser)
             for p in pairs.tolist()
         ]
-        yield np.array(numbers, np.int64)[inverse], _order(source, table, batch, place)
+        order = _order(source, table, batch, place)
+        for k in range(max(map(len, written), default=0)):  # one round, but for combinations
+            numbers = [rows.number(texts_[k]) if k < len(texts_) else -1 for texts_ in written]
+            yield np.array(numbers, np.int64)[inverse], order
 
 
 def _systems(
@@ -208,22 +210,24 @@ def _written(
     system: str,
     text: str | None,
     normaliser: Normaliser | None,
-) -> str | None:
-    """One text as a code: with its zeros, normalised, cut to its category, system in front."""
+) -> tuple[str, ...]:
+    """One text as its codes: with zeros, normalised, cut to a category, system in front."""
     assert text is not None, "missing texts are no codes"
     if source.pad and text[:1].isdigit():
         root, dot, rest = text.partition(".")
         text = root.zfill(source.pad) + dot + rest
-    code = normaliser(text) if normaliser else normalise(system, text)
-    if not code:
-        return None
-    if source.lower:
-        code = code.lower()
-    if source.truncate:
-        # External causes of ICD-9-CM have a letter more: E888 is a whole category.
-        longer = system == "icd9cm" and code.startswith("E")
-        code = code[: source.truncate + longer]
-    return code if len(spec.systems) == 1 else f"{system}:{code}"
+    found = normaliser(text) if normaliser else normalise(system, text)
+    codes = []
+    for code in (found,) if isinstance(found, str) else found or ():
+        if source.lower:
+            code = code.lower()
+        if source.truncate:
+            # External causes of ICD-9-CM have a letter more: E888 is a whole category.
+            longer = system == "icd9cm" and code.startswith("E")
+            code = code[: source.truncate + longer]
+        if code:
+            codes.append(code if len(spec.systems) == 1 else f"{system}:{code}")
+    return tuple(codes)
 
 
 def _finish(rows: _Rows, spec: CodesSpec) -> pa.Table:

@@ -60,7 +60,8 @@ def read_cohort(
     mapping : :func:`llmsyn.cohort.mapping.read_mapping`.
     data : folder of the tables; the mapping's own folder without it.
     normalisers : for code sets with ``normalise = "ingredient"``, a function from drug text to
-        ingredient name under that key; without it, texts are only lower-cased.
+        ingredient names under that key; without it, the names of the shipped knowledge base
+        (:func:`llmsyn.knowledge.orders.normaliser`).
 
     Raises
     ------
@@ -74,11 +75,24 @@ def read_cohort(
     columns.update(read_levels(mapping, keys, folder))
     codes = {}
     for spec in mapping.code_sets:
-        normaliser = (normalisers or {}).get(spec.normalise) if spec.normalise else None
+        normaliser = _normaliser(spec.normalise, normalisers)
         codes[spec.name] = read_codes(spec, mapping, keys, folder, normaliser)
         if spec.selector is not None:
             check_selector(spec, codes[spec.name], columns[spec.selector.variable], mapping)
     return RealCohort(mapping, Cohort("real", mapping.unit, pa.table(columns), codes))
+
+
+def _normaliser(
+    name: str | None, normalisers: MappingOf[str, Normaliser] | None
+) -> Normaliser | None:
+    if name is None:
+        return None
+    if normalisers and name in normalisers:
+        return normalisers[name]
+    from llmsyn.knowledge.loading import load_base  # pydantic; only where drugs are read
+    from llmsyn.knowledge.orders import normaliser
+
+    return normaliser(load_base())
 
 
 def _units(mapping: Mapping, data: Path | None) -> UnitKeys:

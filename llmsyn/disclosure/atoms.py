@@ -86,9 +86,7 @@ def atoms_of(variable: str, profiles: Sequence[Profile], release: int) -> Atoms:
     """
     here = profiles[release][variable]
     plain, _, facet = variable.partition(".")
-    peers = [
-        p[plain] for p in profiles if any(v.name == plain for v in p.variables)
-    ]
+    peers = [p[plain] for p in profiles if any(v.name == plain for v in p.variables)]
     if isinstance(here, Numeric):
         cuts = {float(e) for v in peers if isinstance(v, Numeric) for e in v.edges[1:-1]}
         for profile in profiles:
@@ -125,7 +123,9 @@ def _histogram_atoms(
         sizes.append(0 if histogram is None else len(histogram))
     for profile in profiles:
         for axis in (a for t in profile.tables for a in t.axes if a.variable == variable):
-            sizes += [1 + int(end) for x in axis.labels for end in _number_range(x) if end < math.inf]
+            sizes += [
+                1 + int(end) for x in axis.labels for end in _number_range(x) if end < math.inf
+            ]
     names = (*map(str, range(max(sizes))), MORE)
     return Atoms(variable if same else f"{variable}@{release}", variable, names)
 

@@ -161,9 +161,8 @@ class Auditor:
 
     def known(self, given: Bounds) -> BoolArray:
         """Printed counts, by any of the releases in the system: (n_unknowns,)."""
-        known: BoolArray = (
-            (self.system.tier > Tier.DERIVED)
-            & (given.upper - given.lower <= 2 * self.settings.half_width + 0.5)
+        known: BoolArray = (self.system.tier > Tier.DERIVED) & (
+            given.upper - given.lower <= 2 * self.settings.half_width + 0.5
         )
         return known
 
@@ -300,9 +299,7 @@ class Auditor:
 class _Range:
     """What the solutions seen so far vouch for, in one block."""
 
-    def __init__(
-        self, auditor: Auditor, program: Program, targets: IntArray, kind: Kind
-    ) -> None:
+    def __init__(self, auditor: Auditor, program: Program, targets: IntArray, kind: Kind) -> None:
         self.program, self.targets, self.kind = program, targets, kind
         self.unknowns = program.columns[targets]
         self.threshold = auditor.settings.threshold

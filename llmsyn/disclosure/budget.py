@@ -111,7 +111,9 @@ def codes_that_fit(profile: Profile, statistics: Statistics, limit: float) -> in
     0 when no number of codes does.
     """
     correlation = Correlation.of(statistics.values)
-    margin = np.array([statistics.slots[s].place == "variable" for s in statistics.slot], dtype=bool)
+    margin = np.array(
+        [statistics.slots[s].place == "variable" for s in statistics.slot], dtype=bool
+    )
     rank = np.full(len(margin), -1)
     for s, slot in enumerate(statistics.slots):
         holder = profile.variables[slot.index] if slot.place == "variable" else None

@@ -20,12 +20,13 @@ import numpy as np
 
 from llmsyn.disclosure.audit import Auditor
 from llmsyn.disclosure.bounds import Bounds, ContradictionError, propagate
+from llmsyn.disclosure.choosing import Chooser
 from llmsyn.disclosure.register import Entry
 from llmsyn.disclosure.settings import Settings
 from llmsyn.disclosure.slots import half_width, printed
 from llmsyn.disclosure.statements import statements
-from llmsyn.disclosure.suppression import Chooser, exact_cells, release_bounds
-from llmsyn.disclosure.system import N, BoolArray, IntArray, System
+from llmsyn.disclosure.suppression import exact_cells, release_bounds
+from llmsyn.disclosure.system import BoolArray, IntArray, N, System
 from llmsyn.disclosure.views import Truth, limits, published
 from llmsyn.errors import CheckFailed
 from llmsyn.profile.types import Profile

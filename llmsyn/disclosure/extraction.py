@@ -74,7 +74,8 @@ def extract(
                 batches, mapping, settings, replace(asked, max_codes=most)
             )
             plan = replace(
-                plan, left_out=(f"codes: only the {most} most frequent of each list", *plan.left_out)
+                plan,
+                left_out=(f"codes: only the {most} most frequent of each list", *plan.left_out),
             )
     if not plan.fits:
         raise InfeasibleError(
@@ -82,9 +83,7 @@ def extract(
             f"{settings.max_membership_auc:g}; {plan.risk.n_patients:,} patients are too few for "
             "so many variables: measure fewer, raise the limit, or add noise (--epsilon)"
         )
-    release = disclose(
-        measured, settings, register, withheld=plan.withheld, left_out=plan.left_out
-    )
+    release = disclose(measured, settings, register, withheld=plan.withheld, left_out=plan.left_out)
     risk = Correlation.of(statistics.values).risk(statistics.printed_by(release.profile))
     profile = _signed(release.profile, risk, release.date, provenance)
     return Extraction(replace(release, profile=profile), risk, plan)

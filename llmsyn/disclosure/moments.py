@@ -75,9 +75,7 @@ def pair_totals(writer: Writer, release: int) -> None:
         pairs = np.unique(ids[ids >= 0])
         total = _total(writer.draft, f"{codes.name}: pairs of all units")
         writer.draft.cuts.append(np.array([total]))
-        writer.draft.equations(
-            np.append(pairs, total)[None], np.append(np.ones(len(pairs)), -1.0)
-        )
+        writer.draft.equations(np.append(pairs, total)[None], np.append(np.ones(len(pairs)), -1.0))
         _moment(writer.draft, listed, total, 2)
 
 
@@ -95,9 +93,7 @@ def nested_codes(writer: Writer, codes: CodeSet, ids: IntArray) -> None:
             continue
         head = code[: len(code) - len(codes.bare(code))]
         above = (where.get(head + p) for p in parents(system, codes.bare(code)))
-        found += [
-            (i, j) for j in above if j is not None and not codes.counts[i] > codes.counts[j]
-        ]
+        found += [(i, j) for j in above if j is not None and not codes.counts[i] > codes.counts[j]]
     if not found:
         return
     name = codes.name

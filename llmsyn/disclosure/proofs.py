@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from llmsyn.disclosure.bounds import Bounds
-from llmsyn.disclosure.system import N, BoolArray, System
+from llmsyn.disclosure.system import BoolArray, N, System
 from llmsyn.disclosure.triangles import Triangles
 
 Side = Literal["lower", "upper"]

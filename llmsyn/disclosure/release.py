@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from llmsyn.disclosure.differencing import (
 )
 from llmsyn.disclosure.findings import AuditResult
 from llmsyn.disclosure.register import Entry, Register
+from llmsyn.disclosure.risk import Risk
 from llmsyn.disclosure.rounding import rounded, rounded_mean
 from llmsyn.disclosure.settings import Settings
 from llmsyn.disclosure.slots import Slot, with_printed
@@ -63,6 +64,9 @@ class Release:
     comparisons : earlier releases of the same population name.
     left_out : tables and variables that are not in the profile, with the reason.
     date : ISO date.
+    seconds : wall time.
+    population : the owner's name for the people behind it.
+    risk : predicted membership risk of what is printed, where it was predicted.
     """
 
     profile: Profile
@@ -74,7 +78,13 @@ class Release:
     left_out: tuple[str, ...]
     date: str
     seconds: float
-    population: str = field(default="")
+    population: str
+    risk: Risk | None = None
+
+    def with_risk(self, risk: Risk) -> Release:
+        """The same release, whose profile says what risk was predicted for it."""
+        said = replace(self.profile.disclosure, predicted_membership_auc=round(risk.auc, 4))
+        return replace(self, profile=replace(self.profile, disclosure=said), risk=risk)
 
     def entry(self) -> Entry:
         """What the register keeps of this release."""
@@ -132,7 +142,7 @@ def disclose(
     choice = suppress(
         auditor, exact, settings, background=background, withheld=hidden, differencing=differing
     )
-    profile, empty = _print(units, system, choice.printed, settings)
+    profile, empty = _print(units, system, choice.printed, settings, withheld or {})
     profile = replace(
         profile,
         disclosure=Disclosure(
@@ -222,7 +232,11 @@ def _printable(system: System, truth: Truth, settings: Settings) -> BoolArray:
 
 
 def _print(
-    units: Profile, system: System, shown: BoolArray, settings: Settings
+    units: Profile,
+    system: System,
+    shown: BoolArray,
+    settings: Settings,
+    withheld: Mapping[Slot, BoolArray],
 ) -> tuple[Profile, tuple[str, ...]]:
     """The profile as it is printed, and the tables of which nothing is left."""
     arrays = {
@@ -240,7 +254,10 @@ def _print(
     tables = tuple(
         replace(t, absent="suppressed") for i, t in enumerate(profile.tables) if i not in gone
     )
-    names = tuple(f"{units.tables[i].name}: no cell can be printed" for i in sorted(gone))
+    explained = {slot.index for slot in withheld if slot.place == "table"}
+    names = tuple(
+        f"{units.tables[i].name}: no cell can be printed" for i in sorted(gone - explained)
+    )
     return replace(profile, variables=variables, tables=tables), names
 
 

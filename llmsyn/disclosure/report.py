@@ -1,120 +1,179 @@
 """The officer's report: what was removed and why, for a signature.
 
-It quotes removed counts, so it is confidential and never goes into the profile folder.
+It quotes counts that are not in the profile, so it is confidential: it is never written into
+the profile's folder, and says on top that it must not leave with it.
 """
 
 from __future__ import annotations
 
-import json
+import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from llmsyn import __version__
-from llmsyn.disclosure.extraction import Extraction
+from llmsyn.disclosure.budget import Plan
+from llmsyn.disclosure.differencing import Comparison
+from llmsyn.disclosure.release import Release
+from llmsyn.disclosure.risk import PATIENTS_PER_STATISTIC, WARN_ABOVE
 from llmsyn.errors import OutputError
-from llmsyn.store import write_text
+from llmsyn.store import write_json, write_text
+
+SHOWN = 500
+"""Removed counts that the printed page lists; the JSON file has all of them."""
 
 REASONS = {
-    "small": "fewer distinct patients than the threshold",
-    "zero": "zero (zeros are not told from small counts)",
-    "complementary": "a small count could be worked out from it",
-    "differencing": "an earlier release differs from it by a small count",
-    "withheld": "the limit on the membership risk leaves no room for it",
+    "small": "stands for fewer patients than the threshold",
+    "zero": "is zero, and zeros are not printed",
+    "complementary": "would give away a small count together with what is printed",
+    "differencing": "differs by a small count from an earlier release",
+    "withheld": "is beyond the risk budget, or in the tail of a histogram",
 }
-MOST_ROWS = 2_000
-"""Removed counts that the HTML page lists; the JSON file beside it has all of them."""
+
+RELATIONS = {
+    "same": "the same people: both releases were audited together",
+    "nested": "one population contains the other: the difference was audited as a release",
+    "overlapping": "the populations overlap: counts were compared cell by cell",
+    "apart": "sizes differ too much for a comparison of single cells",
+}
 
 
-def report_data(extraction: Extraction) -> dict[str, Any]:
-    """Everything that the report says, as plain values."""
-    release, risk = extraction.release, extraction.risk
-    profile = release.profile
+def report_json(release: Release, plan: Plan | None = None) -> dict[str, Any]:
+    """Everything the officer signs for, as plain data.
+
+    Parameters
+    ----------
+    release : the release.
+    plan : what a risk budget chose, if there was one.
+    """
+    profile, risk = release.profile, release.risk
     return {
-        "confidential": "quotes counts that were removed; keep it in the house",
-        "profile": {
-            "name": profile.name,
-            "title": profile.title,
-            "unit": profile.unit,
-            "n_units": profile.n_units,
-            "n_patients": profile.n_patients,
-            "source": profile.provenance.source,
-            "tables": [table.name for table in profile.tables],
-        },
+        "confidential": True,
+        "profile": profile.name,
+        "title": profile.title,
+        "population": release.population,
         "date": release.date,
-        "program": f"llmsyn {__version__}",
-        "settings": {
-            "threshold": release.settings.threshold,
-            "rounding": release.settings.rounding,
-            "zeros_published": release.settings.zeros_published,
-            "tables": release.settings.tables,
-            "max_membership_auc": release.settings.max_membership_auc,
-            "population": release.population,
-        },
-        "audit": {
-            "findings": [str(f) for f in release.audit.findings],
-            "printed": release.audit.n_printed,
-            "suppressed": release.audit.n_suppressed,
-            "tested": release.audit.n_protected,
-            "small": release.audit.n_small,
-            "linear_programs": release.audit.n_programs,
-            "seconds": round(release.audit.seconds, 1),
-        },
-        "risk": {
-            "auc": round(risk.auc, 4),
-            "bound": round(risk.bound, 4),
-            "m_eff": round(risk.m_eff, 1),
-            "statistics": risk.n_statistics,
-            "patients": risk.n_patients,
-            "warning": extraction.warning,
-        },
-        "reasons": {REASONS.get(k, k): v for k, v in sorted(release.reasons.items())},
-        "left_out": list(release.left_out),
-        "earlier_releases": [
-            {
-                "release": str(c.entry),
-                "relation": c.relation,
-                "cells_removed": list(c.cells),
-                "known_before": list(c.known_before),
-            }
-            for c in release.comparisons
-        ],
+        "unit": profile.unit,
+        "n_units": profile.n_units,
+        "n_patients": profile.n_patients,
+        "settings": asdict(release.settings),
+        "removed_by_reason": dict(release.reasons),
         "removed": [
             {
                 "cell": r.cell,
                 "count": r.count,
-                "patients": r.patients,
-                "reason": REASONS.get(r.reason, r.reason),
+                "patients_at_least": None if math.isnan(r.patients) else r.patients,
+                "reason": r.reason,
                 "protects": r.protects,
             }
             for r in release.removed
         ],
+        "left_out": list(release.left_out),
+        "audit": {k: v for k, v in asdict(release.audit).items() if k != "findings"}
+        | {"findings": [str(f) for f in release.audit.findings]},
+        "risk": None if risk is None else {**asdict(risk), "advantage": risk.advantage},
+        "risk_steps": [
+            {"table": s.table, "predicted_auc": s.risk.auc, "taken": s.taken}
+            for s in (plan.steps if plan else ())
+        ],
+        "register": [_comparison(c) for c in release.comparisons],
+        "warnings": list(warnings(release)),
     }
 
 
-def write_report(extraction: Extraction, path: Path, profile_folder: Path) -> None:
-    """Write the report as HTML, and as JSON beside it.
-
-    Raises
-    ------
-    OutputError : the path lies inside the profile folder, or cannot be written.
-    """
-    if profile_folder.resolve() in path.resolve().parents:
-        raise OutputError(
-            f"{path} lies inside the profile folder, which leaves the house; write the report "
-            "somewhere else"
+def warnings(release: Release) -> tuple[str, ...]:
+    """What the officer should weigh before signing."""
+    found = []
+    risk = release.risk
+    if risk is None:
+        found.append("The membership risk was not predicted.")
+    elif risk.auc > WARN_ABOVE:
+        needed = PATIENTS_PER_STATISTIC * risk.m_eff
+        found.append(
+            f"The predicted membership AUC is {risk.auc:.3f}, above {WARN_ABOVE:g}: somebody who "
+            "holds a patient's record can tell better than by chance whether that patient is in "
+            f"the data. About {needed:,.0f} patients would be needed for this many statistics; "
+            "set --max-membership-auc, or release with differential privacy."
         )
-    data = report_data(extraction)
-    templates = Environment(
-        loader=PackageLoader("llmsyn.disclosure", "templates"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
+    if not release.comparisons:
+        found.append("No earlier release of this population was known to check against.")
+    found += [
+        f"{c.entry}: {len(c.known_before)} small counts were given away by that release already."
+        for c in release.comparisons
+        if c.known_before
+    ]
+    return tuple(found)
+
+
+def report_html(release: Release, plan: Plan | None = None) -> str:
+    """The report as a page to print and sign; no script, nothing fetched."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("llmsyn.disclosure"),
+        autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = templates.get_template("officer_report.html.j2")
-    write_text(path, page.render(data=data, most_rows=MOST_ROWS))
-    write_text(
-        path.with_suffix(".json"), json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    environment.filters["count"] = _count
+    content = report_json(release, plan)
+    return environment.get_template("officer.html").render(
+        **content, reasons=REASONS, relations=RELATIONS, shown=SHOWN
     )
+
+
+def write_report(
+    release: Release, path: Path, profile_folder: Path, plan: Plan | None = None
+) -> tuple[Path, Path]:
+    """Write the page and, beside it, the JSON file.
+
+    Parameters
+    ----------
+    path : of the page; the JSON file has its name with the ending ``.json``.
+    profile_folder : where the profile goes; the report must not lie inside.
+
+    Returns
+    -------
+    Paths of the two files.
+
+    Raises
+    ------
+    OutputError : the path is inside of the profile folder, or cannot be written.
+    """
+    refuse_inside(path, profile_folder)
+    data = path.with_suffix(".json")
+    write_text(path, report_html(release, plan))
+    write_json(data, report_json(release, plan))
+    return path, data
+
+
+def refuse_inside(path: Path, profile_folder: Path) -> None:
+    """Refuse a place for a confidential file that would leave with the profile.
+
+    Raises
+    ------
+    OutputError : the path is the profile folder or inside of it.
+    """
+    inside = path.resolve()
+    if profile_folder.resolve() in (inside, *inside.parents):
+        raise OutputError(
+            f"{path} lies inside of the profile folder {profile_folder}, and it quotes what must "
+            "not leave; choose a place outside"
+        )
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "release": str(comparison.entry),
+        "relation": comparison.relation,
+        "meaning": RELATIONS[comparison.relation],
+        "cells": list(comparison.cells),
+        "known_before": list(comparison.known_before),
+    }
+
+
+def _count(value: float | None) -> str:
+    """A count as people write it; a dash where it is open."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"

@@ -31,7 +31,7 @@ from llmsyn.disclosure.atoms import Atoms, atoms_of, join, label_atoms
 from llmsyn.disclosure.moments import nested_codes, pair_totals, totals
 from llmsyn.disclosure.slots import FACETS, Slot, printed
 from llmsyn.disclosure.structure import impossible
-from llmsyn.disclosure.system import N, Draft, Grid, IntArray, Side, System, Tier
+from llmsyn.disclosure.system import Draft, Grid, IntArray, N, Side, System, Tier
 from llmsyn.errors import InputError
 from llmsyn.profile.tables import Table
 from llmsyn.profile.types import Profile
@@ -125,7 +125,7 @@ class Writer:
         slot = self.slots[release]
         ids = self.cells((codes.name,), tuple((c,) for c in codes.codes), ())
         slot[Slot("variable", index)] = ids[:, 0]
-        self.draft.price(ids[:, 0], Tier.MARGIN)
+        self.draft.price(ids[:, 0], Tier.CODE)
         if codes.main is not None:
             labels = (*codes.codes, UNLISTED)
             side, at = self.side(f"{codes.name}.main", labels, release)

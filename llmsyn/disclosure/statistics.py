@@ -103,7 +103,9 @@ def _of_batch(
     units = sp.hstack(columns, format="csr")
     patient = labels.patient
     n = int(patient.max(initial=-1)) + 1
-    members = sp.csr_matrix((np.ones(len(patient)), (patient, np.arange(len(patient)))), (n, labels.n))
+    members = sp.csr_matrix(
+        (np.ones(len(patient)), (patient, np.arange(len(patient)))), (n, labels.n)
+    )
     return sp.csr_matrix(members @ units)
 
 

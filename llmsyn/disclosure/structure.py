@@ -32,7 +32,9 @@ def _forbidden(grid: Grid, rule: Rule, profile: Profile) -> IntArray:
     return grid.ids[mask]
 
 
-def _holds(grid: Grid, term: Term, profile: Profile) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _holds(
+    grid: Grid, term: Term, profile: Profile
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """Where in the grid a term holds for certain (broadcast to the grid's shape)."""
     holds = np.zeros(grid.ids.shape, dtype=bool)
     n = len(grid.codes)
@@ -60,9 +62,7 @@ def _covers(term: Term, part: frozenset[str], profile: Profile) -> bool:
         return False
     wanted = interval(str(term.value), variable.edges)
     ranges = [interval(atom, variable.edges) for atom in part]
-    return wanted is not None and all(
-        r is not None and Range(*wanted).covers(*r) for r in ranges
-    )
+    return wanted is not None and all(r is not None and Range(*wanted).covers(*r) for r in ranges)
 
 
 def _other_version(grid: Grid, codes: CodeSet) -> list[IntArray]:
@@ -76,7 +76,8 @@ def _other_version(grid: Grid, codes: CodeSet) -> list[IntArray]:
         for k, part in enumerate(side.parts):
             allowed = {s for level in part for s in selector.systems.get(level, codes.systems)}
             rows = [
-                r for r, labels in enumerate(grid.stack)
+                r
+                for r, labels in enumerate(grid.stack)
                 if codes.system_of(labels[axis]) not in allowed
             ]
             cells = np.take(grid.ids[rows], 0, axis=1 + axis)

@@ -15,25 +15,23 @@ possible number, which is an NP-hard problem (Kelly, Golden and Assad 1992, doi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
 from llmsyn.disclosure.audit import Auditor
 from llmsyn.disclosure.bounds import Bounds, ContradictionError
+from llmsyn.disclosure.choosing import Chooser
 from llmsyn.disclosure.findings import Finding
 from llmsyn.disclosure.settings import Settings
 from llmsyn.disclosure.slots import Slot, printed
-from llmsyn.disclosure.system import N, BoolArray, IntArray, System, Tier
+from llmsyn.disclosure.system import BoolArray, IntArray, N, System
 from llmsyn.disclosure.views import Truth, limits
 from llmsyn.errors import CheckFailed, InfeasibleError
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import FloatArray
 
 _MAX_ROUNDS = 400
-_STEPS = 4  # how far from a count the cell may lie that protects it
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +108,7 @@ def suppress(
     )
 
 
-def _primary(
-    system: System, truth: Truth, cells: IntArray, settings: Settings
-) -> dict[int, str]:
+def _primary(system: System, truth: Truth, cells: IntArray, settings: Settings) -> dict[int, str]:
     zero = truth.units[cells] == 0
     small = (truth.patients[cells] < settings.threshold) & ~zero
     hide_zero = zero & ~system.structural[cells] & (not settings.zeros_published)
@@ -152,78 +148,6 @@ def release_bounds(
     bounds.lower[ids] = np.maximum(np.ceil(value - spare - 1e-6), 0.0)
     bounds.upper[ids] = np.floor(value + spare + 1e-6)
     return bounds
-
-
-class Chooser:
-    """Picks the printed cell that breaks a proof at the least cost."""
-
-    def __init__(self, system: System, truth: Truth) -> None:
-        self.system, self.truth = system, truth
-
-    def choose(
-        self, findings: Sequence[Finding], shown: BoolArray
-    ) -> list[tuple[int, Finding]]:
-        """Cells that break these proofs, each with the finding that it answers.
-
-        Proofs from a single statement go first: what follows from other hidden counts may be
-        broken with them.  A proof that has lost a cell in this round is broken.
-        """
-        chosen: dict[int, Finding] = {}
-        near: set[int] = set()
-        for direct in (True, False):
-            for finding in findings:
-                is_direct = shown[finding.unknown] or set(finding.proof.values()) == {1}
-                if is_direct != direct or chosen.keys() & finding.proof.keys():
-                    continue
-                if not finding.proof and finding.unknown in near:
-                    continue  # a program's finding, beside a cell that was just taken out
-                unknown = self._candidate(finding, shown)
-                chosen[unknown] = finding
-                near |= set().union(*self._around(unknown, 1))
-            if chosen:
-                break
-        return list(chosen.items())
-
-    def _candidate(self, finding: Finding, shown: BoolArray) -> int:
-        """The cheapest printed cell of a proof; of its neighbourhood, for a linear program's."""
-        if shown[finding.unknown]:
-            return finding.unknown
-        fixed = self.system.structural | (self.system.tier >= Tier.TOTAL) | ~shown
-        price = self._price(shown, finding.proof)
-        for cells in chain([finding.proof], self._around(finding.unknown, _STEPS)):
-            free = [m for m in cells if not fixed[m]]
-            if free:
-                return min(free, key=price)
-        raise InfeasibleError(
-            f"{finding.cell} stands for fewer than the threshold of patients and follows from the "
-            "number of units alone; measure fewer variables or a larger population"
-        )
-
-    def _around(self, unknown: int, steps: int) -> Iterator[set[int]]:
-        """Counts in the statements of an unknown, then in those of their hidden members."""
-        seen, front = {unknown}, {unknown}
-        for _ in range(steps):
-            rows = {int(r) for m in front for r in self.system.statements_of(m)}
-            front = {int(m) for r in rows for m in self.system.members(r)} - seen
-            front = {m for m in front if not self.system.cuts[m]}
-            seen |= front
-            yield front
-
-    def _price(
-        self, shown: BoolArray, steps: Mapping[int, int]
-    ) -> Callable[[int], tuple[int, int, int, float]]:
-        """Tier; lines that have no other hole yet; nearness, since the far end must go; size."""
-
-        def price(unknown: int) -> tuple[int, int, int, float]:
-            intact = 0
-            for row in self.system.statements_of(unknown):
-                members = self.system.members(int(row))
-                cells = members[self.system.tier[members] > Tier.DERIVED]
-                intact += bool(len(cells) > 2 and shown[cells].all())
-            size = float(self.truth.units[unknown])
-            return int(self.system.tier[unknown]), intact, -steps.get(unknown, 0), size
-
-        return price
 
 
 def exact_cells(system: System, units: Profile) -> FloatArray:

@@ -44,8 +44,9 @@ class Tier(IntEnum):
     LEVELS = 2  # levels against levels
     HISTOGRAM = 3
     MAIN = 4
-    MARGIN = 5
-    TOTAL = 6  # n
+    CODE = 5  # prevalence of one code
+    MARGIN = 6  # level of a variable: every table with it hangs on it
+    TOTAL = 7  # n
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from llmsyn.disclosure.bounds import Bounds
-from llmsyn.disclosure.system import N, BoolArray, IntArray, System
+from llmsyn.disclosure.system import BoolArray, IntArray, N, System
 from llmsyn.profile.variables import FloatArray
 
 
@@ -125,7 +125,9 @@ class Triangles:
 
 
 def _events(
-    codes: tuple[str, ...], stack: tuple[tuple[str, ...], ...], sides: tuple[object, ...],
+    codes: tuple[str, ...],
+    stack: tuple[tuple[str, ...], ...],
+    sides: tuple[object, ...],
     ids: IntArray,
 ) -> list[tuple[tuple[str, object], int]]:
     if codes:
@@ -175,7 +177,12 @@ def _over_thirds(
     for k in np.flatnonzero(strong.any(axis=0)):
         at = np.flatnonzero((strong[i, k] | strong[j, k]) & (i != k) & (j != k))
         a, b = i[at], j[at]
-        a_low, b_low, a_high, b_high = pair_low[a, k], pair_low[b, k], pair_high[a, k], pair_high[b, k]
+        a_low, b_low, a_high, b_high = (
+            pair_low[a, k],
+            pair_low[b, k],
+            pair_high[a, k],
+            pair_high[b, k],
+        )
         lows = np.maximum(a_low + b_low - high[k], low[a] + low[b] + low[k] - a_high - b_high - n)
         highs = np.minimum(high[a] - a_low + b_high, high[b] - b_low + a_high)
         better = (lows > best_low[at]) | (highs < best_high[at])

@@ -18,7 +18,7 @@ import numpy as np
 from llmsyn.disclosure.bounds import Bounds, propagate
 from llmsyn.disclosure.moments import MEAN_DECIMALS
 from llmsyn.disclosure.slots import HISTOGRAMS, Slot, half_width, printed
-from llmsyn.disclosure.system import N, BoolArray, IntArray, System
+from llmsyn.disclosure.system import BoolArray, IntArray, N, System
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import CodeSet, FloatArray
 

@@ -4,8 +4,9 @@ Several codes of a profile may stand for one record (``4280``, ``42823``, ``I509
 pair of codes of two associated records gets the record pair's effect: effects are
 *marginal* odds ratios, and if two conditions go together with a certain odds ratio, then
 about the same holds for each kind of either, as long as a code is a random kind of its
-condition.  Codes of one record get no association with each other (the base does not say
-whether they are alternatives or companions).  Codes whose systems can never stand on one
+condition.  A drug that the base calls ``like`` another counts as that one.  Codes of one
+record get no association with each other (the base does not say whether they are
+alternatives or companions).  Codes whose systems can never stand on one
 unit (by the code set's selector) get none either.
 
 An effect that stands in the records of both ends counts once: the one of larger size.
@@ -102,6 +103,8 @@ def _places(profile: Profile, base: KnowledgeBase) -> list[_Place]:
         for index, code in enumerate(variable.codes):
             system = variable.system_of(code)
             record = look.record(system, variable.bare(code))
+            if isinstance(record, Drug) and record.like is not None:
+                record = base.drugs[record.like]
             if record is not None:
                 places.append(
                     _Place(

@@ -2,7 +2,7 @@
 
 A folder of knowledge holds any of ``conditions/*.toml``, ``drugs/*.toml``,
 ``procedures/*.toml``, ``classes.toml``, ``outcomes.toml``, ``sources.toml``,
-``edits/medicare_code_editor.csv`` and ``edits/exclusive.toml``.  Later folders win: a
+``orders.toml``, ``edits/medicare_code_editor.csv`` and ``edits/exclusive.toml``.  Later folders win: a
 record of the same id replaces the earlier one whole.
 """
 
@@ -12,7 +12,7 @@ import csv
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +37,10 @@ else:
     import tomli as tomllib
 
 SCHEMA_VERSION = 1
+
+ORDER_WORDS = ("refuse", "weak", "carriers", "units", "forms", "routes", "salts", "other")
+"""Lists of words in ``orders.toml``."""
+
 _RecordT = TypeVar("_RecordT", bound=Record)
 
 
@@ -44,7 +48,8 @@ _RecordT = TypeVar("_RecordT", bound=Record)
 class KnowledgeBase:
     """All knowledge in use: records by id, the class scale, rules and sources.
 
-    ``classes`` maps a class to its marginal log odds ratio.
+    ``classes`` maps a class to its marginal log odds ratio.  ``order_words`` are the words of
+    drug orders that name no ingredient, ``combinations`` products and their ingredients.
     """
 
     conditions: Mapping[str, Condition]
@@ -56,6 +61,8 @@ class KnowledgeBase:
     exclusives: tuple[Exclusive, ...]
     sources: Mapping[str, Source]
     folders: tuple[Path, ...]
+    order_words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    combinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def load_base(folders: Sequence[Path] = (), *, with_shipped: bool = True) -> KnowledgeBase:
@@ -76,6 +83,7 @@ def load_base(folders: Sequence[Path] = (), *, with_shipped: bool = True) -> Kno
             raise KnowledgeError(f"there is no folder {place}; give a folder of knowledge records")
     exclusives = {rule.name: rule for place in places for rule in _exclusives(place)}
     edits = [edit for place in places for edit in _edits(place)]
+    order_words, combinations = _orders(places)
     return KnowledgeBase(
         conditions=_records(places, "conditions", Condition),
         drugs=_records(places, "drugs", Drug),
@@ -86,6 +94,8 @@ def load_base(folders: Sequence[Path] = (), *, with_shipped: bool = True) -> Kno
         exclusives=tuple(exclusives.values()),
         sources=_tables(places, "sources.toml", Source),
         folders=places,
+        order_words=order_words,
+        combinations=combinations,
     )
 
 
@@ -172,6 +182,30 @@ def _classes(places: Iterable[Path]) -> dict[int, float]:
                     )
                 classes[int(key)] = math.log(ratio)
     return classes
+
+
+def _orders(
+    places: Iterable[Path],
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Words add up over the folders; a product is replaced by name."""
+    words: dict[str, tuple[str, ...]] = {}
+    combinations: dict[str, tuple[str, ...]] = {}
+    for place in places:
+        file = place / "orders.toml"
+        if file.exists():
+            content = _toml(file)
+            combinations.update(
+                {name: tuple(parts) for name, parts in content.pop("combinations", {}).items()}
+            )
+            for key, listed in content.items():
+                if key not in ORDER_WORDS:
+                    raise KnowledgeError(
+                        f"the key is not known here; write {', '.join(ORDER_WORDS)}",
+                        file=file,
+                        key=key,
+                    )
+                words[key] = (*words.get(key, ()), *listed)
+    return words, combinations
 
 
 def _exclusives(place: Path) -> list[Exclusive]:

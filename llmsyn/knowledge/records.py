@@ -125,7 +125,11 @@ class Condition(Record):
 
 
 class Drug(Record):
-    """A drug ingredient.  ``universal``: given on every ward, whatever the diagnosis."""
+    """A drug ingredient.  ``universal``: given on every ward, whatever the diagnosis.
+
+    ``like`` names an ingredient of the same use: what the base says of that one holds for
+    this one too.  ``rxcui_unverified``: the number comes from a table that nobody checked.
+    """
 
     id: str
     family: str
@@ -135,7 +139,9 @@ class Drug(Record):
     aliases: tuple[str, ...] = ()
     brands: tuple[str, ...] = ()
     salts: tuple[str, ...] = ()
+    like: str | None = None
     rxcui: str | None = None
+    rxcui_unverified: bool = False
     routes: tuple[str, ...] = ()
     dose_forms: tuple[str, ...] = ()
     universal: bool = False
@@ -165,13 +171,18 @@ class Procedure(Record):
 
 
 class Source(Record):
-    """A source that records cite."""
+    """A source that records cite.
+
+    ``unverified``: title, year or address were written down from memory and nobody has
+    compared them with the publication yet.
+    """
 
     title: str
     licence: str
     year: int
     url: str = ""
     note: str = ""
+    unverified: bool = False
 
 
 class OutcomeBackground(Record):

@@ -24,15 +24,20 @@ from llmsyn.network.reconcile import (
     Ledger,
     fill_margin,
     poisson_binomial,
+    spread_numbers,
     tilt_to_mean,
     tolerance,
 )
-from llmsyn.profile.terms import Range
+from llmsyn.profile.terms import Range, parse_range
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import UNLISTED, CodeSet, Numeric
 
 NO_MAIN = "(none)"
 """Level of ``X.main`` for a unit without a main code."""
+
+
+SHORT = 2.0
+"""Mean number of codes up to which lists are taken to be those of independent codes."""
 
 
 @dataclass
@@ -163,7 +168,7 @@ def _add_code_set(made: Draft, code_set: CodeSet) -> None:
     small = max(made.profile.disclosure.threshold - 1, 1) / 2 / n
     prevalence = np.where(np.isnan(prevalence), small, prevalence)
     repeats, unlisted_share = False, np.nan
-    if code_set.listed is not None:
+    if code_set.listed is not None and not np.isnan(code_set.listed).all():
         share = _listed_histogram(made, code_set, prevalence)
     elif code_set.total is not None:
         repeats = True
@@ -175,11 +180,7 @@ def _add_code_set(made: Draft, code_set: CodeSet) -> None:
             share = tilt_to_mean(share, np.isnan(code_set.total), float(prevalence.sum()))
             unlisted_share = 0.0
     else:
-        share = poisson_binomial(prevalence)
-        made.ledger.notes.append(
-            f"{code_set.name}: no histogram of codes per unit is published; the one of "
-            "independent codes is assumed"
-        )
+        share = _assumed_histogram(made, code_set, prevalence)
     index = len(made.code_lists)
     made.code_lists.append(CodeList(code_set.name, code_set.codes))
     count = _add_level(made, _numbers(f"{code_set.name}.count", len(share), "count"), share)
@@ -189,6 +190,48 @@ def _add_code_set(made: Draft, code_set: CodeSet) -> None:
         name = f"{code_set.name}.unlisted"
         unlisted = _add_level(made, _numbers(name, len(tail), "unlisted"), tail)
     _add_slots(made, code_set, index, prevalence, count, unlisted, repeats, unlisted_share)
+
+
+def _assumed_histogram(made: Draft, code_set: CodeSet, prevalence: FloatArray) -> FloatArray:
+    """How many listed codes a unit has, where no histogram is printed.
+
+    With few codes, that of independent codes; with more, a spread of half the mean, as lists
+    of codes have in most hospitals; then moved to the ranges that cross-tables print.
+    """
+    mean = float(prevalence.sum())
+    share = spread_numbers(mean, len(prevalence)) if mean > SHORT else poisson_binomial(prevalence)
+    ranges = _printed_ranges(made.profile, f"{code_set.name}.count")
+    for _ in range(50):
+        for span, mass in ranges:
+            number = np.arange(len(share))
+            inside = (number >= span.low) & (number < span.high)
+            now = float(share[inside].sum())
+            if 0 < now < 1 and mass < 1:
+                share = np.where(inside, share * mass / now, share * (1 - mass) / (1 - now))
+        share = tilt_to_mean(share, np.ones(len(share), bool), mean)
+    made.ledger.notes.append(
+        f"{code_set.name}: no histogram of codes per unit is printed; its shape is assumed"
+    )
+    return share
+
+
+def _printed_ranges(profile: Profile, name: str) -> list[tuple[Range, float]]:
+    """Ranges of a number of codes whose share follows from a table that is printed whole."""
+    for table in profile.tables:
+        if len(table.axes) != 2 or name not in (axis.variable for axis in table.axes):
+            continue
+        side = 0 if table.axes[0].variable == name else 1
+        sums = table.counts.sum(axis=1 - side)
+        labels = table.axes[side].labels
+        spans = [parse_range(label) for label in labels]
+        found = [
+            (span, float(count) / profile.n_units)
+            for span, count in zip(spans, sums, strict=True)
+            if span is not None and not np.isnan(count)
+        ]
+        if found:
+            return found
+    return []
 
 
 def _numbers(name: str, size: int, kind: str) -> LevelVariable:
@@ -214,22 +257,19 @@ def _listed_histogram(made: Draft, code_set: CodeSet, prevalence: FloatArray) ->
 
 
 def _unlisted_histogram(made: Draft, code_set: CodeSet) -> FloatArray | None:
-    if code_set.unlisted is not None:
+    printed = code_set.unlisted is not None and not np.isnan(code_set.unlisted).all()
+    if code_set.unlisted is not None and printed:
         share = fill_margin(code_set.unlisted, made.profile.n_units)
         if code_set.unlisted_per_unit is not None and np.isnan(code_set.unlisted).any():
             share = tilt_to_mean(share, np.isnan(code_set.unlisted), code_set.unlisted_per_unit)
         return share
     if code_set.unlisted_per_unit:
-        from scipy.stats import poisson
-
         mean = code_set.unlisted_per_unit
-        most = int(poisson.isf(1e-9, mean)) + 1
-        share = poisson.pmf(np.arange(most + 1), mean)
         made.ledger.notes.append(
-            f"{code_set.name}: only the mean number of unlisted codes is published; "
-            "a Poisson distribution is assumed"
+            f"{code_set.name}: only the mean number of unlisted codes is printed; the shape of "
+            "its distribution is assumed"
         )
-        return np.asarray(share / share.sum())
+        return spread_numbers(mean, int(10 * mean) + 10)
     return None
 
 

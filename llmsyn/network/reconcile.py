@@ -157,3 +157,29 @@ def poisson_binomial(prevalence: FloatArray) -> FloatArray:
     kept = shares[: keep + 1]
     result: FloatArray = kept / kept.sum()
     return result
+
+
+def spread_numbers(mean: float, most: int) -> FloatArray:
+    """A distribution on 0..most with that mean and a spread of half of it, or Poisson's.
+
+    Negative binomial where half the mean is more than Poisson's spread; cut off at ``most``
+    and tilted back to the mean.
+
+    Examples
+    --------
+    >>> p = spread_numbers(12.0, 60)
+    >>> round(float(p @ np.arange(len(p))), 3)
+    12.0
+    """
+    from scipy.stats import nbinom, poisson
+
+    mean = min(mean, 0.95 * most)
+    variance = max(mean, (mean / 2) ** 2)
+    if variance > mean * 1.01:
+        shape = nbinom(mean**2 / (variance - mean), mean / variance)
+    else:
+        shape = poisson(mean)
+    keep = min(most, int(shape.isf(1e-6)) + 1)
+    share = np.asarray(shape.pmf(np.arange(keep + 1)), float)
+    share /= share.sum()
+    return tilt_to_mean(share, np.ones(len(share), bool), mean)

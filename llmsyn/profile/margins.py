@@ -140,7 +140,10 @@ def _codes(variable: CodeSet, axis: Axis) -> Margin:
         complete = bool((cover.sum(0) == 1).all())
         sums = cover @ np.where(np.isnan(histogram), 0.0, histogram)
         sums[(cover @ np.isnan(histogram)) > 0] = np.nan
-        return _margin(sums, variable, cover.sum(1), True, complete)
+        if np.isnan(histogram).any():  # a tail is kept back, so the last number is not the last
+            beyond = [_last_number(label) >= len(histogram) for label in axis.labels]
+            sums[np.array(beyond)] = np.nan
+        return _margin(sums, variable, np.maximum(cover.sum(1), 1.0), True, complete)
     rank = {code: i for i, code in enumerate(variable.codes)}
     if axis.facet == "main":
         unknown = np.full(len(rank), np.nan)
@@ -151,6 +154,11 @@ def _codes(variable: CodeSet, axis: Axis) -> Margin:
         return _margin(values[where], variable, ones, True, False)
     where = np.array([rank[label] for label in axis.labels])
     return _margin(variable.counts[where], variable, ones, False, False)
+
+
+def _last_number(label: str) -> float:
+    span = parse_range(label)
+    return float(label) if span is None else span.high - 1
 
 
 def _numbers(label: str, size: int) -> FloatArray:
