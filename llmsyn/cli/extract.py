@@ -86,7 +86,7 @@ def _with_suppression(batches: list[Any], mapping: Any, given: dict[str, Any], h
     from llmsyn import codes
     from llmsyn.disclosure.extraction import extract as run
     from llmsyn.disclosure.register import Register
-    from llmsyn.disclosure.report import report_data, write_report
+    from llmsyn.disclosure.report import report_json, write_report
     from llmsyn.disclosure.settings import Settings
     from llmsyn.profile.writing import write_profile
 
@@ -107,21 +107,22 @@ def _with_suppression(batches: list[Any], mapping: Any, given: dict[str, Any], h
         provenance=replace(profile.provenance, mapping_sha256=hashed),
     )
     if given["report"] is not None:
-        write_report(done, given["report"], given["out"])
+        write_report(done.release, given["report"], given["out"], done.plan)
     write_profile(profile, given["out"], force=given["force"], title=codes.title)
     if register is not None:
         register.append(done.release.entry())
     if done.warning:
         click.echo(f"warning: {done.warning}", err=True)
-    data = {k: v for k, v in report_data(done).items() if k not in ("removed", "confidential")}
-    data["earlier_releases"] = len(data["earlier_releases"])
+    # Removed counts go into the report alone: a terminal is copied more easily than a file.
+    said = report_json(done.release, done.plan)
+    data = {k: v for k, v in said.items() if k not in ("removed", "confidential")}
     if given["as_json"]:
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     elif not given["quiet"]:
         audit, risk = data["audit"], data["risk"]
         click.echo(
-            f"{given['out']}: {audit['printed']:,} counts printed, {audit['suppressed']:,} left out "
-            f"(threshold {settings.threshold}); audit of {audit['tested']:,} counts clean; "
+            f"{given['out']}: {audit['n_printed']:,} counts printed, {audit['n_suppressed']:,} left "
+            f"out (threshold {settings.threshold}); audit of {audit['n_protected']:,} counts clean; "
             f"predicted membership AUC {risk['auc']:.3f}"
         )
         for line in data["left_out"][:10]:

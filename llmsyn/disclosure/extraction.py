@@ -19,7 +19,7 @@ from llmsyn.disclosure.statistics import Statistics, statistics_of
 from llmsyn.errors import InfeasibleError
 from llmsyn.measurement.counting import Measurement, measure
 from llmsyn.measurement.designing import DesignSettings, design
-from llmsyn.profile.types import Profile, Provenance
+from llmsyn.profile.types import Provenance
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,10 @@ def extract(
         )
     release = disclose(measured, settings, register, withheld=plan.withheld, left_out=plan.left_out)
     risk = Correlation.of(statistics.values).risk(statistics.printed_by(release.profile))
-    profile = _signed(release.profile, risk, release.date, provenance)
+    release = release.with_risk(risk)
+    given = provenance or replace(release.profile.provenance, kind="extract")
+    signed = replace(given, released=given.released or release.date)
+    profile = replace(release.profile, provenance=signed)
     return Extraction(replace(release, profile=profile), risk, plan)
 
 
@@ -95,12 +98,3 @@ def _plan(
     measured = measure(batches, design(batches, mapping, asked))
     statistics = statistics_of(batches, measured.profile, measured.patients, settings.threshold)
     return measured, statistics, fit_budget(measured.profile, statistics, settings)
-
-
-def _signed(profile: Profile, risk: Risk, date: str, provenance: Provenance | None) -> Profile:
-    given = provenance or replace(profile.provenance, kind="extract")
-    return replace(
-        profile,
-        provenance=replace(given, released=given.released or date),
-        disclosure=replace(profile.disclosure, predicted_membership_auc=round(risk.auc, 4)),
-    )
