@@ -220,7 +220,8 @@ def test_what_the_network_assumes_is_said(rows):
     profile = change(profile_of(rows), "drug", listed=None)
     profile = change(profile, "dx", unlisted=None, unlisted_per_unit=1.1)
     notes = " ".join(compile_network(profile, settings=QUICK).network.notes)
-    assert "drug: no histogram" in notes and "Poisson" in notes
+    assert "drug: no histogram" in notes
+    assert "dx: only the mean number of unlisted codes" in notes
 
 
 def test_tables_that_cannot_be_used_are_named(rows):

@@ -20,6 +20,9 @@ from llmsyn.network.reconcile import fit_table
 from llmsyn.network.tables import room
 from llmsyn.profile.terms import Term
 
+_LEAST_SILENT = 0.5
+"""Share of independence that pairs nobody speaks of keep, when a code's companions are many."""
+
 _NEVER = -40.0
 """Log odds that stand for a masked level when cells are worked out."""
 
@@ -221,12 +224,13 @@ def _fit_list(made: Draft, slots: SlotNode, soft: FloatArray) -> FloatArray:
     k = np.arange(len(histogram))
     mean, pairs = float(histogram @ k), float(histogram @ (k * (k - 1)))
     listed = min(float(share.sum()) / max(mean, 1e-12), 1.0)  # the rest of the slots is unlisted
-    crowding = min(1.0, pairs / max(mean, 1e-12) ** 2)
+    alone = max(mean**2 - float(share @ share), 1e-12)  # of independent codes
+    crowding = min(1.0, pairs / alone)
     soft = soft * crowding
-    room = share * pairs / max(mean, 1e-12) * listed
+    room = share * np.maximum(pairs / max(mean, 1e-12), crowding * (mean - share)) * listed
     silent = np.isnan(soft) & ~slots.pair_hard & ~np.isneginf(slots.pairs)
     np.fill_diagonal(silent, False)
-    least = 0.5 * crowding * np.where(silent, np.outer(share, share), 0.0).sum(1)
+    least = _LEAST_SILENT * crowding * np.where(silent, np.outer(share, share), 0.0).sum(1)
     fixed = np.where(slots.pair_hard, slots.pair_target, 0.0).sum(1)
     room = np.maximum(room - fixed - least, 0.2 * room)
     asked = np.nan_to_num(soft)
@@ -236,7 +240,7 @@ def _fit_list(made: Draft, slots: SlotNode, soft: FloatArray) -> FloatArray:
         with np.errstate(divide="ignore", invalid="ignore"):
             shrink = np.where(row > room, room / row, 1.0)
         scale *= np.sqrt(shrink)
-    return soft * np.outer(scale, scale)
+    return np.asarray(soft * np.outer(scale, scale), float)
 
 
 def _within_selector(

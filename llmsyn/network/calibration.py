@@ -44,6 +44,10 @@ TILT_SPEED = 0.2
 """A unit has many earlier codes whose tilts add up, so each moves slowly."""
 
 
+HARD_LIMIT, SOFT_LIMIT = 25.0, 10.0
+"""Log weights beyond which nothing changes: a cell that asks for more contradicts others."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How long and how fast to calibrate; the defaults are METHOD.md's."""
@@ -92,7 +96,9 @@ class _Moving:
         if self.soft is not None:
             force -= np.where(self.soft & ~self.fixed, settings.ridge * self.weights, 0.0)
         self.velocity = settings.momentum * self.velocity + step * self.speed * force
-        self.weights += np.where(self.fixed, 0.0, self.velocity)
+        limit = HARD_LIMIT if self.soft is None else np.where(self.soft, SOFT_LIMIT, HARD_LIMIT)
+        moved = np.clip(self.weights + self.velocity, -limit, limit)
+        np.copyto(self.weights, moved, where=~self.fixed)
 
     def _along(self, estimate: FloatArray) -> FloatArray:
         """The estimate that is off the target by the error of the moment, and by no more."""

@@ -93,7 +93,7 @@ def compile_network(
         *(Impossible((*a.given, a.then), "excluded", a.provenance)
           for a in associations if a.effect == "excludes"),
     ]  # fmt: skip
-    made = draft(profile, cut_points(rules, profile))
+    made = draft(profile, cut_points(rules, profile), chosen)
     lay_masks(made, rules)
     used = lay_tables(made, chosen)
     spoken = spoken_cells(made)

@@ -23,21 +23,17 @@ from llmsyn.network.model import (
 from llmsyn.network.reconcile import (
     Ledger,
     fill_margin,
-    poisson_binomial,
-    spread_numbers,
     tilt_to_mean,
     tolerance,
 )
-from llmsyn.profile.terms import Range, parse_range
+from llmsyn.network.settling import settle
+from llmsyn.profile.tables import Table
+from llmsyn.profile.terms import Range
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import UNLISTED, CodeSet, Numeric
 
 NO_MAIN = "(none)"
 """Level of ``X.main`` for a unit without a main code."""
-
-
-SHORT = 2.0
-"""Mean number of codes up to which lists are taken to be those of independent codes."""
 
 
 @dataclass
@@ -78,19 +74,24 @@ class Draft:
         return sum(n.n_codes for n in self.nodes[:time] if isinstance(n, SlotNode))
 
 
-def draft(profile: Profile, cuts: dict[str, set[float]]) -> Draft:
+def draft(profile: Profile, cuts: dict[str, set[float]], tables: Iterable[Table] = ()) -> Draft:
     """Lay out the nodes of a profile.
 
     Parameters
     ----------
     profile : the published numbers.
+    tables : that will be laid on them: they say something of suppressed margins too.
     cuts : per numeric variable, numbers at which a rule changes; bins are split there, so
         that no value drawn within a bin can break the rule.
     """
     made = Draft(profile)
-    for variable in profile.in_order:
+    settled = settle(profile, tables)
+    for variable in settled.in_order:
+        published = profile[variable.name]
         if isinstance(variable, CodeSet):
-            _add_code_set(made, variable)
+            assert isinstance(published, CodeSet)
+            _note_assumed(made, published)
+            _add_code_set(made, variable, published)
             continue
         if isinstance(variable, Numeric):
             level, counts = _split_bins(variable, cuts.get(variable.name, set()))
@@ -162,15 +163,29 @@ def _split_bins(variable: Numeric, cuts: Iterable[float]) -> tuple[LevelVariable
     return level, values
 
 
-def _add_code_set(made: Draft, code_set: CodeSet) -> None:
+def _note_assumed(made: Draft, code_set: CodeSet) -> None:
+    """Say which distributions of numbers of codes are assumptions."""
+    if code_set.total is None and (code_set.listed is None or np.isnan(code_set.listed).all()):
+        made.ledger.notes.append(
+            f"{code_set.name}: no histogram of codes per unit is printed; its shape is assumed"
+        )
+    if code_set.unlisted is None and code_set.unlisted_per_unit and code_set.total is None:
+        made.ledger.notes.append(
+            f"{code_set.name}: only the mean number of unlisted codes is printed; the shape of "
+            "its distribution is assumed"
+        )
+
+
+def _add_code_set(made: Draft, code_set: CodeSet, published: CodeSet) -> None:
     n = made.profile.n_units
     prevalence = code_set.counts / n
-    small = max(made.profile.disclosure.threshold - 1, 1) / 2 / n
-    prevalence = np.where(np.isnan(prevalence), small, prevalence)
-    repeats, unlisted_share = False, np.nan
-    if code_set.listed is not None and not np.isnan(code_set.listed).all():
-        share = _listed_histogram(made, code_set, prevalence)
-    elif code_set.total is not None:
+    repeats, unlisted_share, tail = False, np.nan, None
+    if code_set.listed is not None:
+        share = _listed_histogram(made, code_set, published, prevalence)
+        if code_set.unlisted is not None:
+            tail = fill_margin(code_set.unlisted, n)
+    else:
+        assert code_set.total is not None  # the profile's histograms were settled before
         repeats = True
         share = fill_margin(code_set.total, n)
         mean = float(share @ np.arange(len(share)))
@@ -179,98 +194,68 @@ def _add_code_set(made: Draft, code_set: CodeSet) -> None:
             made.ledger.bent(f"{code_set.name} (codes per unit)", mean, prevalence.sum(), "codes")
             share = tilt_to_mean(share, np.isnan(code_set.total), float(prevalence.sum()))
             unlisted_share = 0.0
-    else:
-        share = _assumed_histogram(made, code_set, prevalence)
     index = len(made.code_lists)
     made.code_lists.append(CodeList(code_set.name, code_set.codes))
     count = _add_level(made, _numbers(f"{code_set.name}.count", len(share), "count"), share)
     unlisted = None
-    tail = _unlisted_histogram(made, code_set)
-    if tail is not None and not repeats:
+    if tail is not None:
         name = f"{code_set.name}.unlisted"
         unlisted = _add_level(made, _numbers(name, len(tail), "unlisted"), tail)
     _add_slots(made, code_set, index, prevalence, count, unlisted, repeats, unlisted_share)
 
 
-def _assumed_histogram(made: Draft, code_set: CodeSet, prevalence: FloatArray) -> FloatArray:
-    """How many listed codes a unit has, where no histogram is printed.
-
-    With few codes, that of independent codes; with more, a spread of half the mean, as lists
-    of codes have in most hospitals; then moved to the ranges that cross-tables print.
-    """
-    mean = float(prevalence.sum())
-    share = spread_numbers(mean, len(prevalence)) if mean > SHORT else poisson_binomial(prevalence)
-    ranges = _printed_ranges(made.profile, f"{code_set.name}.count")
-    for _ in range(50):
-        for span, mass in ranges:
-            number = np.arange(len(share))
-            inside = (number >= span.low) & (number < span.high)
-            now = float(share[inside].sum())
-            if 0 < now < 1 and mass < 1:
-                share = np.where(inside, share * mass / now, share * (1 - mass) / (1 - now))
-        share = tilt_to_mean(share, np.ones(len(share), bool), mean)
-    made.ledger.notes.append(
-        f"{code_set.name}: no histogram of codes per unit is printed; its shape is assumed"
-    )
-    return share
-
-
-def _printed_ranges(profile: Profile, name: str) -> list[tuple[Range, float]]:
-    """Ranges of a number of codes whose share follows from a table that is printed whole."""
-    for table in profile.tables:
-        if len(table.axes) != 2 or name not in (axis.variable for axis in table.axes):
-            continue
-        side = 0 if table.axes[0].variable == name else 1
-        sums = table.counts.sum(axis=1 - side)
-        labels = table.axes[side].labels
-        spans = [parse_range(label) for label in labels]
-        found = [
-            (span, float(count) / profile.n_units)
-            for span, count in zip(spans, sums, strict=True)
-            if span is not None and not np.isnan(count)
-        ]
-        if found:
-            return found
-    return []
+def _listed_histogram(
+    made: Draft, code_set: CodeSet, published: CodeSet, prevalence: FloatArray
+) -> FloatArray:
+    """Shares of the number of listed codes, whose mean is the sum of the prevalences."""
+    assert code_set.listed is not None
+    share = fill_margin(code_set.listed, made.profile.n_units)
+    mean, wanted = float(share @ np.arange(len(share))), float(prevalence.sum())
+    if abs(mean - wanted) < 1e-9:
+        return share
+    slack = len(prevalence) * tolerance(code_set.half_width, code_set.sigma, made.profile.n_units)
+    if abs(mean - wanted) > slack:  # the suppressed cells alone cannot bring the mean
+        made.ledger.bent(f"{code_set.name} (mean of the histogram)", mean, wanted, "codes")
+    free = np.ones(len(share), bool) if published.listed is None else np.isnan(published.listed)
+    moved = tilt_to_mean(share, free, wanted)
+    if abs(float(moved @ np.arange(len(share))) - wanted) > 1e-9:
+        moved = tilt_to_mean(share, np.ones(len(share), bool), wanted)
+    return moved
 
 
 def _numbers(name: str, size: int, kind: str) -> LevelVariable:
     return LevelVariable(name, tuple(str(k) for k in range(size)), kind)
 
 
-def _listed_histogram(made: Draft, code_set: CodeSet, prevalence: FloatArray) -> FloatArray:
-    assert code_set.listed is not None
+def _main_shares(
+    made: Draft, code_set: CodeSet, prevalence: FloatArray, others: float, none: float
+) -> FloatArray | None:
+    """Shares of the main code, the last one for unlisted codes; None when nothing is printed.
+
+    Suppressed ones share what is left, in proportion to the prevalence, or are small each
+    where what is left is not known.
+
+    Parameters
+    ----------
+    others : 1 when there are unlisted codes, 0 when not.
+    none : share of units without any code, as far as it is known.
+    """
+    last = np.nan if code_set.main_unlisted is None else code_set.main_unlisted
+    if code_set.main is None or np.isnan([*code_set.main, last]).all():
+        return None
     n = made.profile.n_units
-    share = fill_margin(code_set.listed, n)
-    mean, wanted = float(share @ np.arange(len(share))), float(prevalence.sum())
-    slack = len(prevalence) * tolerance(code_set.half_width, code_set.sigma, n)
-    free = np.isnan(code_set.listed)
-    if abs(mean - wanted) > 1e-9:
-        if not free.any() and abs(mean - wanted) > slack:
-            made.ledger.bent(f"{code_set.name} (mean of the histogram)", mean, wanted, "codes")
-        share = tilt_to_mean(share, free, wanted)
-        mean = float(share @ np.arange(len(share)))
-        if abs(mean - wanted) > slack:  # the suppressed cells alone cannot bring the mean
-            made.ledger.bent(f"{code_set.name} (mean of the histogram)", mean, wanted, "codes")
-            share = tilt_to_mean(share, np.ones(len(share), bool), wanted)
-    return share
-
-
-def _unlisted_histogram(made: Draft, code_set: CodeSet) -> FloatArray | None:
-    printed = code_set.unlisted is not None and not np.isnan(code_set.unlisted).all()
-    if code_set.unlisted is not None and printed:
-        share = fill_margin(code_set.unlisted, made.profile.n_units)
-        if code_set.unlisted_per_unit is not None and np.isnan(code_set.unlisted).any():
-            share = tilt_to_mean(share, np.isnan(code_set.unlisted), code_set.unlisted_per_unit)
-        return share
-    if code_set.unlisted_per_unit:
-        mean = code_set.unlisted_per_unit
-        made.ledger.notes.append(
-            f"{code_set.name}: only the mean number of unlisted codes is printed; the shape of "
-            "its distribution is assumed"
-        )
-        return spread_numbers(mean, int(10 * mean) + 10)
-    return None
+    small = max(made.profile.disclosure.threshold - 1, 1) / 2 / n
+    shares, left = code_set.main / n, last / n
+    unknown = np.isnan(shares)
+    room = 1.0 - float(np.nansum(shares)) - none
+    if np.isnan(left):
+        shares = np.where(unknown, np.minimum(small, prevalence), shares)
+        left = max(room - float(shares[unknown].sum()), 0.0) * others
+    elif unknown.any():
+        weight = np.where(unknown, prevalence, 0.0)
+        free = max(room - left, 0.0) * weight / max(float(weight.sum()), 1e-12)
+        shares = np.where(unknown, free, shares)
+    return np.append(np.minimum(shares, prevalence), left)
 
 
 def _add_slots(
@@ -283,21 +268,12 @@ def _add_slots(
     repeats: bool,
     unlisted_share: float,
 ) -> None:
-    n = made.profile.n_units
     j = len(code_set.codes)
-    main, share_main = None, None
-    if code_set.main is not None:
-        shares = code_set.main / n
-        left = 1.0 if code_set.main_unlisted is None else code_set.main_unlisted / n
-        if code_set.main_unlisted is None or np.isnan(left):
-            known = np.nansum(shares)
-            none = float(made.shares[count][0]) if unlisted is None and not repeats else 0.0
-            left = max(1.0 - known - none, 0.0) if (unlisted is not None or repeats) else 0.0
-        unknown = np.isnan(shares)
-        if unknown.any():
-            room = max(1.0 - float(np.nansum(shares)) - left, 0.0)
-            shares = np.where(unknown, min(room / unknown.sum(), 5 / n), shares)
-        share_main = np.append(np.minimum(shares, prevalence), left)
+    main = None
+    others = 1.0 if (unlisted is not None or repeats) else 0.0
+    none = float(made.shares[count][0]) if unlisted is None and not repeats else 0.0
+    share_main = _main_shares(made, code_set, prevalence, others, none)
+    if share_main is not None:
         made.variables.append(
             LevelVariable(f"{code_set.name}.main", (*code_set.codes, UNLISTED, NO_MAIN), "main")
         )

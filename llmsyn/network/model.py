@@ -48,6 +48,7 @@ class Factor:
     ``target`` holds the share of units in which row and column hold together; NaN is free.
     ``hard`` says which of them are published (the rest is knowledge).  With a ``moment``
     (n_rows,) only ``moment @ target`` is aimed at, and weights move along the moment.
+    ``spans`` (n_targets,) puts targets that the table counts together into one group.
     """
 
     parents: tuple[Parent, ...]
@@ -57,6 +58,7 @@ class Factor:
     share: FloatArray  # (n_rows,) published share of each row
     name: str = ""
     moment: FloatArray | None = None
+    spans: IntArray | None = None
 
     @property
     def n_rows(self) -> int:

@@ -90,12 +90,15 @@ def fit_table(
     if unknown.any():
         left_rows = np.maximum(rows - known.sum(1), 0.0)
         left_columns = None if columns is None else np.maximum(columns - known.sum(0), 0.0)
-        filled = _scale(filled, left_rows, left_columns)
-    return _scale(known + filled, rows, columns)
+        filled = scale(filled, left_rows, left_columns)
+    return scale(known + filled, rows, columns)
 
 
-def _scale(table: FloatArray, rows: FloatArray, columns: FloatArray | None) -> FloatArray:
-    for _ in range(_ROUNDS):
+def scale(
+    table: FloatArray, rows: FloatArray, columns: FloatArray | None, rounds: int = _ROUNDS
+) -> FloatArray:
+    """Iterative proportional fitting; the last step meets the rows."""
+    for _ in range(rounds):
         if columns is not None:
             sums = table.sum(0)
             table = table * np.where(sums > 0, columns / np.where(sums > 0, sums, 1.0), 1.0)
@@ -139,13 +142,33 @@ def tilt_to_mean(shares: FloatArray, free: npt.NDArray[np.bool_], mean: float) -
         result: FloatArray = mass * q / q.sum()
         return result
 
-    low, high = -50.0, 50.0
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if tilted(middle) @ k < wanted else (low, middle)
+    low, high, t = -50.0, 50.0, 0.0
+    for _ in range(100):  # Newton's steps, and halving where they leave the bracket
+        q = tilted(t)
+        off = float(q @ k) - wanted
+        if abs(off) < 1e-13 * max(wanted, 1.0) or high - low < 1e-15:
+            break
+        low, high = (low, t) if off > 0 else (t, high)
+        slope = float(q @ k**2) - float(q @ k) ** 2 / mass
+        step = t - off / slope if slope > 1e-300 else low
+        t = step if low < step < high else (low + high) / 2
     moved = shares.copy()
-    moved[free] = tilted((low + high) / 2)
+    moved[free] = tilted(t)
     return moved
+
+
+SHORT = 2.0
+"""Mean number of codes up to which lists are taken to be those of independent codes."""
+
+
+def assumed_numbers(prevalence: FloatArray) -> FloatArray:
+    """How many codes a unit has, where only prevalences are known: ``(most + 1,)`` shares.
+
+    With few codes, those of independent codes; with more, a spread of half the mean, as lists
+    of codes have in most hospitals.
+    """
+    mean = float(prevalence.sum())
+    return spread_numbers(mean, len(prevalence)) if mean > SHORT else poisson_binomial(prevalence)
 
 
 def poisson_binomial(prevalence: FloatArray) -> FloatArray:
@@ -171,15 +194,18 @@ def spread_numbers(mean: float, most: int) -> FloatArray:
     >>> round(float(p @ np.arange(len(p))), 3)
     12.0
     """
-    from scipy.stats import nbinom, poisson
+    from scipy.special import gammaln
 
     mean = min(mean, 0.95 * most)
     variance = max(mean, (mean / 2) ** 2)
+    k = np.arange(min(most, int(mean + 10 * variance**0.5) + 10) + 1.0)
     if variance > mean * 1.01:
-        shape = nbinom(mean**2 / (variance - mean), mean / variance)
+        shape, success = mean**2 / (variance - mean), mean / variance
+        ways = gammaln(k + shape) - gammaln(shape) - gammaln(k + 1)
+        share = np.exp(ways + shape * np.log(success) + k * np.log1p(-success))
     else:
-        shape = poisson(mean)
-    keep = min(most, int(shape.isf(1e-6)) + 1)
-    share = np.asarray(shape.pmf(np.arange(keep + 1)), float)
+        share = np.exp(k * np.log(max(mean, 1e-300)) - mean - gammaln(k + 1))
+    likely = np.flatnonzero(np.cumsum(share) < (1 - 1e-6) * share.sum())
+    share = share[: len(likely) + 2]
     share /= share.sum()
     return tilt_to_mean(share, np.ones(len(share), bool), mean)

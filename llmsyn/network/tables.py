@@ -18,6 +18,8 @@ from llmsyn.network.model import BoolArray, Factor, FloatArray, LevelNode, Paren
 from llmsyn.network.reconcile import fit_table, tolerance
 from llmsyn.profile.tables import Table
 
+_SMALLEST = 0.2  # units that a suppressed cell stands for at least
+
 
 def lay_tables(made: Draft, tables: tuple[Table, ...]) -> tuple[Table, ...]:
     """Turn every table into targets; what cannot be used is noted in the ledger."""
@@ -88,6 +90,7 @@ def _lay_levels(
         within = made.shares[child.variable] / np.where(columns > 0, columns, 1.0)[child.groups]
         factor.target = fitted[:, child.groups] * within
         factor.hard = ~np.isnan(padded)[:, child.groups]
+        factor.spans = child.groups
     elif is_main:
         margin = made.shares[child.variable]
         columns = group_sums(margin, child)
@@ -102,8 +105,10 @@ def _lay_levels(
     else:
         assert isinstance(node, SlotNode)
         prevalence = node.share[child.groups]
-        fitted = fit_table(padded.T, prevalence, None, np.outer(prevalence, rows)).T
-        fitted = np.minimum(fitted, rows[:, None])
+        alone = np.outer(prevalence, rows)
+        fitted = fit_table(padded.T, prevalence, None, alone)
+        fitted = np.where(np.isnan(padded.T), np.maximum(fitted, _least(made, alone)), fitted)
+        fitted = np.minimum(fitted.T, rows[:, None])
         _note_moves(made, table, padded, fitted)
         factor.target[:, child.groups] = fitted
         factor.hard[:, child.groups] = ~np.isnan(padded)
@@ -167,7 +172,9 @@ def _lay_codes_on_level(
     padded = _with_rest(shares, [parent, child])
     rows = slots.share[parent.groups]
     columns = group_sums(made.shares[child.variable], child)
-    fitted = fit_table(padded, rows, None, np.outer(rows, columns))
+    alone = np.outer(rows, columns)
+    fitted = fit_table(padded, rows, None, alone)
+    fitted = np.where(np.isnan(padded), np.maximum(fitted, _least(made, alone)), fitted)
     fitted = np.minimum(fitted, columns)
     _note_moves(made, table, padded, fitted)
     within = made.shares[child.variable] / np.where(columns > 0, columns, 1.0)[child.groups]
@@ -262,6 +269,11 @@ def _meet_total(
         return aims
     scaled = np.minimum(aims * (left / total), bound)
     return np.where(unknown, scaled, aims)
+
+
+def _least(made: Draft, alone: FloatArray) -> FloatArray:
+    """What a suppressed cell is aimed at least: a little, or a zero would be forced on it."""
+    return np.minimum(_SMALLEST / made.profile.n_units, alone)
 
 
 def _note_moves(made: Draft, table: Table, published: FloatArray, used: FloatArray) -> None:

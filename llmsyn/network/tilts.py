@@ -19,8 +19,20 @@ import numpy as np
 
 from llmsyn.network.draft import Draft
 from llmsyn.network.factors import identity_parent, level_factor, make_factor
-from llmsyn.network.model import BoolArray, FloatArray, LevelNode, Parent, SlotNode, Tilt
-from llmsyn.network.reconcile import fit_table
+from llmsyn.network.model import (
+    BoolArray,
+    Factor,
+    FloatArray,
+    IntArray,
+    LevelNode,
+    Parent,
+    SlotNode,
+    Tilt,
+)
+from llmsyn.network.reconcile import fit_table, scale
+
+_STEEPEST = 1.0  # tilt inside the ranges of a published table of lengths
+_SMALLEST = 0.2  # units that a suppressed cell stands for at least
 
 
 def lay_lengths(made: Draft) -> None:
@@ -34,9 +46,15 @@ def lay_lengths(made: Draft) -> None:
         assert isinstance(count, LevelNode)
         _none_without_main(made, node)
         _codes_by_length(made, node)
-        told = {p.variable for f in count.factors if f.hard.any() for p in f.parents}
+        told = {f.parents[0].variable: f for f in count.factors
+                if f.hard.any() and len(f.parents) == 1}  # fmt: skip
+        joint = {p.variable for f in count.factors if f.hard.any() for p in f.parents}
         for variable in {f.parents[0].variable for f in node.factors if len(f.parents) == 1}:
-            if variable not in told and made.times[made.variables[variable].name] < time:
+            if made.times[made.variables[variable].name] >= time:
+                continue
+            if variable in told:
+                _within_spans(made, node, count, told[variable])
+            elif variable not in joint:
                 _length_by_level(made, node, count, time, variable)
 
 
@@ -89,8 +107,90 @@ def _codes_by_length(made: Draft, node: SlotNode) -> None:
     table = meet_means(start, share, slots[1:], row / np.maximum(share, 1e-12))
     factor = make_factor(made, time, (identity_parent(made, count),), "length of the list")
     factor.target[1:, :-1] = np.minimum(table, made.shares[count][None, 1:]).T
-    factor.moment = number - float(slots @ number) / max(float(slots.sum()), 1e-12)
+    centre = float(slots @ number) / max(float(slots.sum()), 1e-12)
+    factor.moment = np.asarray(number - centre, float)
     node.factors.append(factor)
+
+
+def _cells_of(
+    made: Draft, node: SlotNode, parent: Parent
+) -> tuple[FloatArray, BoolArray, BoolArray]:
+    """What is said of the codes of a list at each group of a level variable.
+
+    Returns
+    -------
+    (n_groups, n_codes) joint shares, at independence where nothing is said; whether each is
+    said (published or knowledge) and whether a mask allows it.
+    """
+    share = made.shares[parent.variable]
+    total = np.bincount(parent.groups, weights=share, minlength=parent.n_groups)
+    allowed = np.ones((len(share), node.n_codes), bool)
+    fine = np.full((len(share), node.n_codes), np.nan)
+    for factor in node.factors:
+        if len(factor.parents) != 1 or factor.parents[0].variable != parent.variable:
+            continue
+        groups = factor.parents[0].groups
+        allowed &= ~np.isneginf(factor.weights[groups][:, :-1])
+        within = share / np.where(factor.share > 0, factor.share, 1.0)[groups]
+        said = factor.target[groups][:, :-1] * within[:, None]
+        fine = np.where(np.isnan(said), fine, said)
+    room = np.maximum(share @ allowed, 1e-12)
+    alone = np.outer(share, node.share[:-1]) * allowed / room
+    member = np.eye(parent.n_groups)[parent.groups].T  # (n_groups, n_levels)
+    cells = member @ (np.where(np.isnan(fine), alone, fine) * allowed)
+    cells *= node.share[:-1] / np.maximum(cells.sum(0), 1e-12)
+    cells = np.minimum(cells, total[:, None])
+    return cells, member @ ~np.isnan(fine) > 0, member @ allowed > 0
+
+
+def _within_spans(made: Draft, node: SlotNode, count: LevelNode, factor: Factor) -> None:
+    """A published table of the number by level leaves open what goes on inside its ranges.
+
+    There the number follows the codes: its mean at each level is the sum of their cells.
+    What is not published of the codes at a level then follows the length that came out.
+    """
+    parent = factor.parents[0]
+    cells, _, allowed = _cells_of(made, node, parent)
+    number = np.arange(len(count.share))
+    outside = 0.0 if np.isnan(node.share[-1]) else float(node.share[-1])
+    share = np.maximum(factor.share, 1e-12)
+    most = np.full(len(share), len(number)) if node.unlisted_repeats else allowed.sum(1)
+    factor.weights[number[None, :] > most[:, None]] = -np.inf
+    assert factor.spans is not None
+    spans = np.eye(int(factor.spans.max()) + 1)[factor.spans]  # (n_numbers, n_spans)
+    start = np.where(np.isneginf(factor.weights), 0.0, np.maximum(factor.target, 1e-15))
+    means = np.minimum(cells.sum(1) / share + outside, most)
+    factor.target = meet_means(
+        start, factor.share, count.share, means, (factor.target @ spans, factor.spans)
+    )
+    if not node.unlisted_repeats:
+        _follow_length(node, parent, factor.target @ number, made.profile.n_units)
+
+
+def _follow_length(node: SlotNode, parent: Parent, codes: FloatArray, n_units: float) -> None:
+    """Scale the unpublished cells of codes by level to the number of codes at each level.
+
+    Parameters
+    ----------
+    codes : (n_groups,) E[K 1_group].
+    """
+    for factor in node.factors:
+        other = factor.parents[0]
+        if len(factor.parents) != 1 or other.variable != parent.variable:
+            continue
+        if not np.array_equal(other.groups, parent.groups):
+            continue
+        target, free = factor.target[:, :-1], ~factor.hard[:, :-1]
+        if np.isnan(target).any() or not free.any():
+            continue
+        share = node.share[:-1]
+        left = np.maximum(codes - np.where(free, 0.0, target).sum(1), 0.0)
+        columns = np.maximum(share - np.where(free, 0.0, target).sum(0), 0.0)
+        fitted = scale(np.where(free, np.maximum(target, 1e-12), 0.0), left, columns)
+        fitted = scale(fitted.T, columns, left, 1).T
+        least = np.minimum(_SMALLEST / n_units, np.outer(factor.share, share))
+        fitted = np.clip(fitted, least, 0.98 * factor.share[:, None])
+        factor.target[:, :-1] = np.where(free, fitted, target)
 
 
 def _length_by_level(
@@ -98,22 +198,9 @@ def _length_by_level(
 ) -> None:
     share, histogram = made.shares[variable], count.share
     number = np.arange(len(histogram))
-    allowed = np.ones((len(share), node.n_codes), bool)
-    cells = np.full((len(share), node.n_codes), np.nan)
-    for factor in node.factors:
-        if len(factor.parents) != 1 or factor.parents[0].variable != variable:
-            continue
-        groups = factor.parents[0].groups
-        allowed &= ~np.isneginf(factor.weights[groups][:, :-1])
-        within = share / np.where(factor.share > 0, factor.share, 1.0)[groups]
-        said = factor.target[groups][:, :-1] * within[:, None]
-        cells = np.where(np.isnan(said), cells, said)
-    if allowed.all() and np.isnan(cells).all():
+    cells, said, allowed = _cells_of(made, node, identity_parent(made, variable))
+    if allowed.all() and not said.any():
         return
-    room = np.maximum(share @ allowed, 1e-12)
-    independent = np.outer(share, node.share[:-1]) * allowed / room
-    cells = np.where(np.isnan(cells), independent, cells) * allowed
-    cells *= node.share[:-1] / np.maximum(cells.sum(0), 1e-12)
     factor = level_factor(made, time, variable)
     most = allowed.sum(1) if not node.unlisted_repeats else np.full(len(share), len(number))
     factor.weights[number[None, :] > most[:, None]] = -np.inf
@@ -155,24 +242,50 @@ def number_of_codes(given: FloatArray, most: int) -> FloatArray:
 
 
 def meet_means(
-    start: FloatArray, rows: FloatArray, columns: FloatArray, means: FloatArray
+    start: FloatArray,
+    rows: FloatArray,
+    columns: FloatArray,
+    means: FloatArray,
+    blocks: tuple[FloatArray, IntArray] | None = None,
 ) -> FloatArray:
     """The table nearest to ``start`` with these margins and these means in each row.
 
     ``start`` (n_rows, n_numbers) is multiplied by row, column and ``exp(t_row k)`` factors;
     the last are found by Newton steps.  Means are met as far as the margins allow.
+
+    Parameters
+    ----------
+    blocks : sums that are known besides: (n_rows, n_spans), and the (n_numbers,) span of each
+        number; they win over the means.
     """
-    table, number = start, np.arange(len(columns))
+    table: FloatArray = start
+    number = np.arange(len(columns))
+    tilt = np.zeros(len(means))
     for _ in range(100):
         table = fit_table(table, rows, columns, table)
+        table = _meet_blocks(table, blocks)
         total = np.maximum(table.sum(1), 1e-15)
         mean = table @ number / total
         spread = np.maximum(table @ number**2 / total - mean**2, 1e-3)
         step = np.clip((means - mean) / spread, -0.5, 0.5)
+        if blocks is not None:  # a mean that the blocks leave no room for is not forced
+            step = np.clip(tilt + step, -_STEEPEST, _STEEPEST) - tilt
         if np.abs(step * spread).max() < 1e-6:
             break
+        tilt += step
         table = table * np.exp(step[:, None] * (number - mean[:, None]))
-    return fit_table(table, rows, columns, table)
+    for _ in range(50 if blocks else 1):
+        table = fit_table(_meet_blocks(table, blocks), rows, columns, table)
+    return table
+
+
+def _meet_blocks(table: FloatArray, blocks: tuple[FloatArray, IntArray] | None) -> FloatArray:
+    if blocks is None:
+        return table
+    sums, spans = blocks
+    now = table @ np.eye(sums.shape[1])[spans]
+    ratio = np.where(now > 0, sums / np.where(now > 0, now, 1.0), 1.0)
+    return np.asarray(table * ratio[:, spans], float)
 
 
 def lay_tilts(made: Draft, informed: dict[int, BoolArray]) -> None:

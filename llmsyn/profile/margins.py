@@ -112,14 +112,36 @@ def margin_of(profile: Profile, axis: Axis) -> Margin:
     return _codes(variable, axis)
 
 
+def cover_of(variable: Variable, axis: Axis) -> FloatArray | None:
+    """Which levels of a variable, or numbers of codes, each label of an axis covers.
+
+    Returns
+    -------
+    (n_labels, n_levels) of zeros and ones, levels in the variable's order (a numeric variable
+    has its missing level last, whether units are missing or not); None for codes and main
+    codes, and for numbers of codes without a histogram.
+    """
+    if isinstance(variable, Categorical):
+        where = [variable.levels.index(label) for label in axis.labels]
+        return np.eye(len(variable.levels))[where]
+    if isinstance(variable, Numeric):
+        cover = np.zeros((len(axis.labels), len(variable.counts) + 1))
+        for i, label in enumerate(axis.labels):
+            bins = covered_bins(variable, label)
+            if bins is None:
+                cover[i, -1] = 1
+            else:
+                cover[i, :-1] = bins
+        return cover
+    histogram = variable.listed if axis.facet == "count" else variable.unlisted
+    if axis.facet not in {"count", "unlisted"} or histogram is None:
+        return None
+    return np.array([_numbers(label, len(histogram)) for label in axis.labels])
+
+
 def _numeric(variable: Numeric, axis: Axis) -> Margin:
-    cover = np.zeros((len(axis.labels), len(variable.counts) + 1))
-    for i, label in enumerate(axis.labels):
-        bins = covered_bins(variable, label)
-        if bins is None:
-            cover[i, -1] = 1
-        else:
-            cover[i, :-1] = bins
+    cover = cover_of(variable, axis)
+    assert cover is not None
     counts = np.append(variable.counts, variable.missing_count)
     unknown = np.isnan(counts)
     sums = cover @ np.where(unknown, 0, counts)
@@ -136,7 +158,8 @@ def _codes(variable: CodeSet, axis: Axis) -> Margin:
         histogram = variable.listed if axis.facet == "count" else variable.unlisted
         if histogram is None:
             return _margin(np.full(n_labels, np.nan), variable, ones, True, False)
-        cover = np.array([_numbers(label, len(histogram)) for label in axis.labels])
+        cover = cover_of(variable, axis)
+        assert cover is not None
         complete = bool((cover.sum(0) == 1).all())
         sums = cover @ np.where(np.isnan(histogram), 0.0, histogram)
         sums[(cover @ np.isnan(histogram)) > 0] = np.nan
