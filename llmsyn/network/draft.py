@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from llmsyn.network.model import (
+    BoolArray,
     CodeList,
     FloatArray,
     LevelNode,
@@ -204,6 +205,15 @@ def _add_code_set(made: Draft, code_set: CodeSet, published: CodeSet) -> None:
     _add_slots(made, code_set, index, prevalence, count, unlisted, repeats, unlisted_share)
 
 
+def _free(histogram: FloatArray | None, size: int) -> BoolArray:
+    """Which of ``size`` numbers of codes are not printed."""
+    free = np.ones(size, bool)
+    if histogram is not None:
+        known = np.isnan(histogram[:size])
+        free[: len(known)] = known
+    return free
+
+
 def _listed_histogram(
     made: Draft, code_set: CodeSet, published: CodeSet, prevalence: FloatArray
 ) -> FloatArray:
@@ -216,7 +226,7 @@ def _listed_histogram(
     slack = len(prevalence) * tolerance(code_set.half_width, code_set.sigma, made.profile.n_units)
     if abs(mean - wanted) > slack:  # the suppressed cells alone cannot bring the mean
         made.ledger.bent(f"{code_set.name} (mean of the histogram)", mean, wanted, "codes")
-    free = np.ones(len(share), bool) if published.listed is None else np.isnan(published.listed)
+    free = _free(published.listed, len(share))
     moved = tilt_to_mean(share, free, wanted)
     if abs(float(moved @ np.arange(len(share))) - wanted) > 1e-9:
         moved = tilt_to_mean(share, np.ones(len(share), bool), wanted)
@@ -225,37 +235,6 @@ def _listed_histogram(
 
 def _numbers(name: str, size: int, kind: str) -> LevelVariable:
     return LevelVariable(name, tuple(str(k) for k in range(size)), kind)
-
-
-def _main_shares(
-    made: Draft, code_set: CodeSet, prevalence: FloatArray, others: float, none: float
-) -> FloatArray | None:
-    """Shares of the main code, the last one for unlisted codes; None when nothing is printed.
-
-    Suppressed ones share what is left, in proportion to the prevalence, or are small each
-    where what is left is not known.
-
-    Parameters
-    ----------
-    others : 1 when there are unlisted codes, 0 when not.
-    none : share of units without any code, as far as it is known.
-    """
-    last = np.nan if code_set.main_unlisted is None else code_set.main_unlisted
-    if code_set.main is None or np.isnan([*code_set.main, last]).all():
-        return None
-    n = made.profile.n_units
-    small = max(made.profile.disclosure.threshold - 1, 1) / 2 / n
-    shares, left = code_set.main / n, last / n
-    unknown = np.isnan(shares)
-    room = 1.0 - float(np.nansum(shares)) - none
-    if np.isnan(left):
-        shares = np.where(unknown, np.minimum(small, prevalence), shares)
-        left = max(room - float(shares[unknown].sum()), 0.0) * others
-    elif unknown.any():
-        weight = np.where(unknown, prevalence, 0.0)
-        free = max(room - left, 0.0) * weight / max(float(weight.sum()), 1e-12)
-        shares = np.where(unknown, free, shares)
-    return np.append(np.minimum(shares, prevalence), left)
 
 
 def _add_slots(
@@ -270,9 +249,12 @@ def _add_slots(
 ) -> None:
     j = len(code_set.codes)
     main = None
-    others = 1.0 if (unlisted is not None or repeats) else 0.0
-    none = float(made.shares[count][0]) if unlisted is None and not repeats else 0.0
-    share_main = _main_shares(made, code_set, prevalence, others, none)
+    share_main = None
+    if code_set.main is not None and code_set.main_unlisted is not None:
+        n = made.profile.n_units
+        share_main = np.append(
+            np.minimum(code_set.main / n, prevalence), code_set.main_unlisted / n
+        )
     if share_main is not None:
         made.variables.append(
             LevelVariable(f"{code_set.name}.main", (*code_set.codes, UNLISTED, NO_MAIN), "main")

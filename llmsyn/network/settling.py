@@ -21,9 +21,9 @@ import numpy as np
 from llmsyn.network.model import FloatArray
 from llmsyn.network.reconcile import assumed_numbers, scale, spread_numbers, tilt_to_mean
 from llmsyn.profile.margins import cover_of
-from llmsyn.profile.tables import Table
+from llmsyn.profile.tables import Axis, Table
 from llmsyn.profile.types import Profile
-from llmsyn.profile.variables import Categorical, CodeSet, Numeric, Variable
+from llmsyn.profile.variables import UNLISTED, Categorical, CodeSet, Numeric, Variable
 
 ROUNDS = 400
 """Averaged projections at most."""
@@ -31,6 +31,7 @@ ROUNDS = 400
 _CLOSE = 1e-6
 _INNER = 4  # proportional fits of a table in each round: the margins move all the time
 _FULL = 0.8  # of its length that the mean of a tail may be
+_NOBODY = 0.02  # units, fewer of which are nobody
 _FLOOR = 1e-9  # share below which a level is left alone
 
 
@@ -180,6 +181,7 @@ def _with_room(histogram: FloatArray | None, n_codes: float, n_units: float) -> 
 def _margins(profile: Profile) -> dict[str, _Margin]:
     """Every level variable, started from what is printed of it alone."""
     n, found = profile.n_units, {}
+    small = max(profile.disclosure.threshold - 1, 1) / 2 / n
     for variable in profile.variables:
         if isinstance(variable, Categorical):
             found[variable.name] = _start(variable.counts / n)
@@ -195,7 +197,23 @@ def _margins(profile: Profile) -> dict[str, _Margin]:
                 most, mean = len(variable.unlisted) - 1, variable.unlisted_per_unit
                 shape = spread_numbers(mean or most / 3, most)
                 found[f"{variable.name}.unlisted"] = _start(variable.unlisted / n, mean, shape)
+            if (main := _main_of(variable, n)) is not None:
+                others = float(variable.unlisted is not None or variable.total is not None)
+                none = 0.0 if others else float(found[f"{variable.name}.count"].share[0])
+                shape = np.append(np.minimum(small, prevalence), [others, none])
+                if main[-2] >= 0:  # unlisted main codes are printed, so listed ones get the rest
+                    shape[:-2] = prevalence
+                found[f"{variable.name}.main"] = _start(main, None, np.maximum(shape, _FLOOR))
     return found
+
+
+def _main_of(variable: CodeSet, n: float) -> FloatArray | None:
+    """Shares of (codes, unlisted, none) as the main code; None when none of it is printed."""
+    if variable.main is None:
+        return None
+    last = np.nan if variable.main_unlisted is None else variable.main_unlisted
+    shares = np.append(variable.main, [last, np.nan]) / n
+    return None if np.isnan(shares).all() else shares
 
 
 def _start(
@@ -213,7 +231,9 @@ def _link(profile: Profile, margins: dict[str, _Margin], table: Table) -> _Link 
         return None
     covers = []
     for axis in table.axes:
-        cover = cover_of(profile[axis.variable], axis)
+        variable = profile[axis.variable]
+        is_main = axis.facet == "main" and isinstance(variable, CodeSet)
+        cover = _cover_of_main(variable, axis) if is_main else cover_of(variable, axis)
         if cover is None:
             return None
         rest = 1.0 - cover.sum(0)
@@ -226,17 +246,32 @@ def _link(profile: Profile, margins: dict[str, _Margin], table: Table) -> _Link 
     return _Link(names, (covers[0], covers[1]), printed)
 
 
+def _cover_of_main(variable: Variable, axis: Axis) -> FloatArray:
+    assert isinstance(variable, CodeSet)
+    rank = {code: i for i, code in enumerate((*variable.codes, UNLISTED))}
+    return np.eye(len(rank) + 1)[[rank[label] for label in axis.labels]]
+
+
 def _filled(variable: Variable, margins: dict[str, _Margin], n: float) -> Variable:
     """The variable with the counts that were found."""
     if isinstance(variable, CodeSet):
         count = margins.get(f"{variable.name}.count")
         unlisted = margins.get(f"{variable.name}.unlisted")
+        main = margins.get(f"{variable.name}.main")
         return replace(
             variable,
-            listed=None if count is None else count.share * n,
-            unlisted=None if unlisted is None else unlisted.share * n,
+            main=None if main is None else main.share[:-2] * n,
+            main_unlisted=None if main is None else float(main.share[-2]) * n,
+            listed=None if count is None else _cut(count.share * n),
+            unlisted=None if unlisted is None else _cut(unlisted.share * n),
         )
     counts = margins[variable.name].share * n
     if isinstance(variable, Categorical):
         return replace(variable, counts=counts)
     return replace(variable, counts=counts[:-1], missing_count=float(counts[-1]))
+
+
+def _cut(histogram: FloatArray) -> FloatArray:
+    """Leave out numbers of codes that nobody has; the end of the histogram with them."""
+    kept = np.where(histogram < _NOBODY, 0.0, histogram)
+    return kept[: int(np.flatnonzero(kept).max(initial=0)) + 1]

@@ -16,6 +16,7 @@ speaks of enter the sum at independence.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from llmsyn.network.draft import Draft
 from llmsyn.network.factors import identity_parent, level_factor, make_factor
@@ -32,6 +33,7 @@ from llmsyn.network.model import (
 from llmsyn.network.reconcile import fit_table, scale
 
 _STEEPEST = 1.0  # tilt inside the ranges of a published table of lengths
+_REACHED = 0.9  # of the way to the longest lists that a code may be aimed at
 _SMALLEST = 0.2  # units that a suppressed cell stands for at least
 
 
@@ -312,9 +314,26 @@ def lay_tilts(made: Draft, informed: dict[int, BoolArray]) -> None:
         mean = float(count.share @ number)
         outside = mean - share.sum()  # unlisted codes that fill slots
         wanted = cells.sum(1) + before * max(outside, 0.0)
-        most = before * (len(count.share) - 1) * 0.98
-        wanted = np.where(known.any(1), np.minimum(wanted, most), np.nan)
+        low, high = _reach(count.share, before)
+        wanted = np.where(known.any(1), np.clip(wanted, low, high), np.nan)
         count.tilt = Tilt(np.zeros(len(before)), wanted, before)
+
+
+def _reach(histogram: FloatArray, share: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Least and largest E[K 1_c] that a code of that share can have, short of the extremes.
+
+    The extremes are a code that only the longest (or only the shortest) lists have.
+    """
+    number = np.arange(len(histogram))
+
+    def best(order: npt.NDArray[np.int64]) -> FloatArray:
+        mass = np.append(0.0, np.cumsum(histogram[order]))
+        codes = np.append(0.0, np.cumsum(histogram[order] * number[order]))
+        return np.asarray(np.interp(share, mass, codes), float)
+
+    alone = share * float(histogram @ number)
+    least, most = best(number), best(number[::-1])
+    return alone + _REACHED * (least - alone), alone + _REACHED * (most - alone)
 
 
 def spoken_cells(made: Draft) -> dict[int, BoolArray]:
