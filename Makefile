@@ -86,5 +86,5 @@ $(VENV)/.ready-to-run: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/py
 
 $(VENV)/.ready-to-test: setup.cfg pyproject.toml constraints.txt | $(VENV)/.ready-to-run
 	@echo "Installing the test tools into $(VENV) (once)"
-	@$(PIP) -e '.[dev,dp,build,figures]'
+	@$(PIP) -e '.[dev,dp,build,figures,local]'
 	@touch $@

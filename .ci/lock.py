@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = "dp,build,figures,dev"
+EXTRAS = "dp,build,local,figures,dev"
 HEAD = f"""\
 # Exact versions of everything that `pip install '.[{EXTRAS}]'` brings on Linux.
 # Written by .ci/lock.py (make lock); use with: pip install -c constraints.txt ...

@@ -13,7 +13,9 @@
     ├── InfeasibleError             published numbers or rules leave nothing to draw 2
     ├── ServiceError                an outside service failed                        3
     ├── CheckFailed                 a check or verdict failed                        4
-    └── Stopped                     stopped at a budget, or waiting for results      5
+    └── Stopped                     stopped before the end; run again to go on       5
+        ├── BudgetReached           the next request might pass a limit
+        └── WaitingForBatch         replies are missing in the batch folder
 
 Only :mod:`llmsyn.cli` turns an error into an exit code.  A message says what was
 given, what was expected, where it stands, and what to do next, in one sentence.
@@ -138,3 +140,11 @@ class Stopped(LlmsynError):
     """Stopped at a budget or waiting for batch results; run the command again to go on."""
 
     exit_code = 5
+
+
+class BudgetReached(Stopped):
+    """The next request might pass a limit; everything answered so far is kept."""
+
+
+class WaitingForBatch(Stopped):
+    """Requests were written to the batch folder, and their replies are not there yet."""

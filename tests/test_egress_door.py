@@ -241,7 +241,7 @@ def test_a_posted_request_is_its_payload_as_json(server: Told, door: Door) -> No
     service = Service("Echo", server.url, method="POST")
     payload = {"b": {"c": (OwnText("x"), OwnText("y"))}, "a": OwnText("ü")}
     replace(door, transport=remember).fetch(PublicRequest(service, payload), word)
-    assert sent[0].body == '{"a":"ü","b":{"c":["x","y"]}}'.encode()
+    assert sent[0].body == '{"b":{"c":["x","y"]},"a":"ü"}'.encode()
     (line,) = read_ledger(door.ledger.file).entries
     assert (line.left, line.detail) == ({"b": {"c": ["x", "y"]}, "a": "ü"}, {"tokens": 3})
 

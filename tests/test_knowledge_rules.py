@@ -3,10 +3,19 @@ from __future__ import annotations
 import csv
 
 import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from toy_knowledge import AGE, SEX, code_set, profile
 
 from llmsyn import codes
+from llmsyn.checking import Implausible, Plausibility, implausible
+from llmsyn.cohort.types import Cohort
+from llmsyn.errors import KnowledgeError
+from llmsyn.knowledge.associations import COMPETES, associations
 from llmsyn.knowledge.loading import load_base
+from llmsyn.knowledge.plausibility import CONSTRAINT, NO_INDICATION, doubts
 from llmsyn.knowledge.rules import _allowed, _limits, impossibles
 from llmsyn.profile.variables import Categorical
 from llmsyn.shipped import shipped
@@ -101,3 +110,147 @@ def test_every_edit_names_codes_that_exist() -> None:
     assert len(rows) == 1129
     absent = [row["prefix"] for row in rows if not codes.children(row["system"], row["prefix"])]
     assert absent == []
+
+
+def test_edits_can_be_switched_off_one_by_one() -> None:
+    nine = code_set("dx", ("icd9cm",), {"185": 5, "64201": 5, "25001": 5, "25002": 5})
+    both = impossibles(profile(SEX, AGE, nine), BASE)
+    assert {one.rule for one in both} == {"mce-sex", "mce-age", "exclusive"}
+    for edit, rule in (("sex", "mce-sex"), ("age", "mce-age"), ("exclusive", "exclusive")):
+        only = impossibles(profile(SEX, AGE, nine), BASE, edits=[edit])
+        assert {one.rule for one in only} == {rule}
+        assert set(only) < set(both)
+    assert impossibles(profile(SEX, AGE, nine), BASE, edits=()) == ()
+    with pytest.raises(KnowledgeError, match="no edit 'weather'"):
+        impossibles(profile(SEX, AGE, nine), BASE, edits=["weather"])
+
+
+def test_a_mother_and_a_newborn_are_two_records() -> None:
+    ten = code_set("dx", ("icd10cm",), {"Z3800": 5, "O80": 5, "Z370": 5, "P0739": 5})
+    assert rules(ten) == {
+        ("exclusive", "dx=Z3800", "dx=O80"),
+        ("exclusive", "dx=Z3800", "dx=Z370"),
+    }
+    nine = code_set("dx", ("icd9cm",), {"V3000": 5, "650": 5, "76519": 5})
+    assert rules(nine) == {("exclusive", "dx=V3000", "dx=650")}
+
+
+def test_soft_rules_compete_and_forbid_nothing() -> None:
+    ten = code_set("dx", ("icd10cm",), {"E119": 30, "E1122": 10, "E1165": 10, "E1021": 5})
+    assert ("exclusive", "dx=E119", "dx=E1122") not in rules(ten)
+    found = {
+        (str(one.given[0]), str(one.then)): one.effect
+        for one in associations(profile(ten), BASE, parts=("comorbidities",))
+    }
+    assert found["dx=E119", "dx=E1122"] == found["dx=E119", "dx=E1165"] == COMPETES
+    # Two complications of one patient may well stand together.
+    assert max(v for (a, b), v in found.items() if "E119" not in a + b) > 0
+
+
+def patients(dx: list[list[str]], rx: list[list[str]], sexes: list[str]) -> Cohort:
+    def table(lists: list[list[str]]) -> pa.Table:
+        rows = [(i, c, k) for i, codes in enumerate(lists) for k, c in enumerate(codes)]
+        return pa.table(
+            {
+                "row": pa.array([r[0] for r in rows], pa.int32()),
+                "code": pa.array([r[1] for r in rows]).dictionary_encode(),
+                "position": pa.array([r[2] for r in rows], pa.int16()),
+            }
+        )
+
+    units = pa.table(
+        {
+            "patient_id": [str(i) for i in range(len(sexes))],
+            "sex": pa.array(sexes).dictionary_encode(),
+        }
+    )
+    return Cohort("synthetic", "patient", units, {"dx": table(dx), "rx": table(rx)})
+
+
+TOY = profile(
+    SEX,
+    code_set("dx", ("icd9cm",), {"25000": 9, "25060": 9, "4280": 9, "V270": 9, "ZZZ": 9},
+             concept="diagnoses"),
+    code_set("rx", ("ingredient",), {"furosemide": 9, "donepezil": 9, "sodium chloride": 9},
+             concept="drugs"),
+)  # fmt: skip
+
+
+def counted(*units: tuple[list[str], list[str]], sexes: str = "") -> dict[str, tuple[int, int]]:
+    batch = patients([u[0] for u in units], [u[1] for u in units], list(sexes or "F" * len(units)))
+    return {row.rule: (row.broken, row.judged) for row in implausible(batch, TOY, BASE)}
+
+
+def test_implausible_shares_by_hand() -> None:
+    found = counted(
+        (["4280"], ["furosemide", "sodium chloride"]),  # all is well
+        (["25000", "25060"], ["donepezil"]),  # competing codes; no dementia
+        (["25000", "ZZZ"], ["donepezil"]),  # nobody knows what ZZZ is: not judged
+        (["25000", "(unlisted)"], ["donepezil"]),  # nor what is not listed
+        (["V270"], []),  # outcome of delivery, no delivery
+    )
+    assert found["diabetes without and with complications"] == (1, 3)
+    assert found[NO_INDICATION] == (1, 2)  # furosemide has a reason, donepezil once not
+    assert found["outcome of delivery without an obstetric code"] == (1, 1)
+
+
+def test_ward_universal_drugs_need_no_indication() -> None:
+    assert BASE.drugs["sodium chloride"].universal
+    assert not BASE.drugs["donepezil"].universal
+    assert counted((["4280"], ["sodium chloride"]))[NO_INDICATION] == (0, 0)
+    having = {str(t) for r in doubts(TOY, BASE).rules for t in r.having if r.rule == NO_INDICATION}
+    assert having == {"rx=furosemide", "rx=donepezil"}
+
+
+def test_a_record_of_one_sex_on_the_other() -> None:
+    found = counted((["V270"], []), (["V270"], []), sexes="MF")
+    assert found[CONSTRAINT] == (1, 2)
+
+
+def test_batches_add_up_and_an_empty_one_counts_nothing() -> None:
+    counts = Plausibility(TOY, BASE)
+    batch = patients([["25000", "25060"], ["4280"]], [["donepezil"], []], ["F", "F"])
+    counts.add(batch)
+    once = {row.rule: (row.broken, row.judged) for row in counts.found()}
+    counts.add(batch)
+    counts.add(patients([], [], []))
+    twice = {row.rule: (row.broken, row.judged) for row in counts.found()}
+    assert twice == {rule: (2 * a, 2 * b) for rule, (a, b) in once.items()}
+    assert sum(b for _, b in once.values()) > 0
+
+
+def test_a_rule_says_its_share_or_that_there_is_no_case() -> None:
+    assert str(Implausible("x", 1, 4)) == "x: 25.00% of 4 cases"
+    assert str(Implausible("x", 0, 0)) == "x: no case"
+    assert Implausible("x", 0, 0).to_json()["share"] is None
+
+
+CODES = ["25000", "25060", "4280", "V270", "ZZZ", "(unlisted)"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(CODES), unique=True, max_size=4),
+            st.lists(st.sampled_from(["furosemide", "donepezil"]), unique=True, max_size=2),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_counts_against_a_slow_twin(units: list[tuple[list[str], list[str]]]) -> None:
+    made = doubts(TOY, BASE)
+    blind = {str(t.value) for t in made.blind} | {"(unlisted)"}
+    expected: dict[str, list[int]] = {rule.rule: [0, 0] for rule in made.rules}
+    for dx, rx in units:
+        holds = {("dx", c) for c in dx} | {("rx", c) for c in rx} | {("sex", "F")}
+        for rule in made.rules:
+            if not any((t.variable, str(t.value)) in holds for t in rule.having):
+                continue
+            if rule.wanted and set(dx) & blind:
+                continue
+            found = any((t.variable, str(t.value)) in holds for t in rule.partner)
+            expected[rule.rule][0] += found != rule.wanted
+            expected[rule.rule][1] += 1
+    assert counted(*units) == {rule: tuple(each) for rule, each in expected.items()}

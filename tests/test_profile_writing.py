@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +77,14 @@ def test_unpublished_cells_are_left_out_but_labels_keep_their_order(tmp_path: Pa
     assert same(read_profile(tmp_path / "p"), profile)
 
 
-def test_titles_are_for_people_only(tmp_path: Path) -> None:
+def test_a_title_that_no_official_list_gives_is_kept(tmp_path: Path) -> None:
     write_profile(_small(), tmp_path / "p", title=lambda system, code: f"-{system} {code}")
     assert (tmp_path / "p" / "d.csv").read_text().splitlines()[1] == "p,'-local p,4"
-    assert same(read_profile(tmp_path / "p"), _small())
+    found = read_profile(tmp_path / "p")
+    assert found["d"].titles == {c: f"-local {c}" for c in "pqr"}
+    assert same(replace(found, variables=_small().variables), _small())
+    write_profile(found, tmp_path / "q")
+    assert sha256_folder(tmp_path / "q") == sha256_folder(tmp_path / "p")
 
 
 def test_an_existing_folder_is_kept_without_force(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmsyn.checking.cells import Block, Cell, blocks, cells
 from llmsyn.checking.comparison import check
+from llmsyn.checking.plausibility import Implausible, Plausibility, implausible
 from llmsyn.checking.report import Broken, CheckReport, Finding
 from llmsyn.checking.violations import count_violations, rules_of
 
@@ -13,9 +14,12 @@ __all__ = [
     "Cell",
     "CheckReport",
     "Finding",
+    "Implausible",
+    "Plausibility",
     "blocks",
     "cells",
     "check",
     "count_violations",
+    "implausible",
     "rules_of",
 ]

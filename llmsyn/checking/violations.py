@@ -41,13 +41,13 @@ def count_violations(
     """
     counts = dict.fromkeys(impossibles, 0)
     for batch in batches:
-        held = _Held(batch)
+        held = Held(batch)
         for rule in counts:
             counts[rule] += held.together(rule.terms)
     return counts
 
 
-class _Held:
+class Held:
     """Where terms hold in one batch: row numbers for codes, masks for levels; looked up once."""
 
     def __init__(self, batch: Cohort) -> None:
@@ -57,21 +57,23 @@ class _Held:
 
     def together(self, terms: Sequence[Term]) -> int:
         """Number of units for which all terms hold."""
-        listed = [t for t in terms if self._is_code(t)]
-        others = [t for t in terms if not self._is_code(t)]
+        listed = [t for t in terms if self.is_code(t)]
+        others = [t for t in terms if not self.is_code(t)]
         if not listed:
-            return int(reduce(np.logical_and, map(self._mask, others)).sum())
-        rows = sorted((self._code_rows(t) for t in listed), key=len)
+            return int(reduce(np.logical_and, map(self.mask, others)).sum())
+        rows = sorted((self.rows(t) for t in listed), key=len)
         both = reduce(lambda a, b: np.intersect1d(a, b, assume_unique=True), rows)
         for term in others:
-            both = both[self._mask(term)[both]] if len(both) else both
+            both = both[self.mask(term)[both]] if len(both) else both
         return len(both)
 
-    def _is_code(self, term: Term) -> bool:
+    def is_code(self, term: Term) -> bool:
+        """Whether a term names a code, not a level."""
         name, _, facet = term.variable.partition(".")
         return name in self.batch.codes and facet in ("", "main")
 
-    def _code_rows(self, term: Term) -> npt.NDArray[np.int32]:
+    def rows(self, term: Term) -> npt.NDArray[np.int32]:
+        """Row numbers of the units with a code."""
         if term.variable not in self._rows:
             name, _, facet = term.variable.partition(".")
             table = self.batch.codes[name]
@@ -80,7 +82,8 @@ class _Held:
             self._rows[term.variable] = _rows_by_code(table)
         return self._rows[term.variable].get(str(term.value), np.zeros(0, np.int32))
 
-    def _mask(self, term: Term) -> npt.NDArray[np.bool_]:
+    def mask(self, term: Term) -> npt.NDArray[np.bool_]:
+        """Units for which a level holds."""
         if term not in self._masks:
             name, _, facet = term.variable.partition(".")
             if name in self.batch.codes:
@@ -118,7 +121,7 @@ def _rows_by_code(table: pa.Table) -> dict[str, npt.NDArray[np.int32]]:
     rows = table["row"].to_numpy()
     order = np.argsort(code, kind="stable")
     ends = np.searchsorted(code[order], np.arange(len(names) + 1))
-    return {name: rows[order[a:b]] for name, a, b in zip(names, ends, ends[1:]) if name != UNLISTED}
+    return {name: rows[order[a:b]] for name, a, b in zip(names, ends, ends[1:])}
 
 
 def _level_mask(column: pa.ChunkedArray, term: Term) -> npt.NDArray[np.bool_]:

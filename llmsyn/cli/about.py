@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,11 +80,12 @@ def about(
     base = load_base(knowledge)
     card = card_of(code, system, base)
     if online:
+        from llmsyn.egress.cache import default_folder
         from llmsyn.egress.door import LEDGER_NAME, open_door
         from llmsyn.egress.page import write_page
         from llmsyn.knowledge.medlineplus import ADDRESS, listed_codes, with_topics
 
-        folder = cache or default_cache()
+        folder = cache or default_folder()
         log = ledger or folder / LEDGER_NAME
         door = open_door(folder, log, listed_codes(base))
         try:
@@ -106,12 +106,6 @@ def about(
         click.echo(prompt_text(card))
     else:
         _show(card, asked=online)
-
-
-def default_cache() -> Path:
-    """``llmsyn`` in the user's cache folder."""
-    folder = os.environ.get("XDG_CACHE_HOME")
-    return (Path(folder) if folder else Path.home() / ".cache") / "llmsyn"
 
 
 def _show(card: Card, *, asked: bool) -> None:

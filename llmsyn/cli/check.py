@@ -56,8 +56,8 @@ def check(
     Example:
       llmsyn check out/demo diabetes130
     """
+    from llmsyn.checking import Plausibility, count_violations, rules_of
     from llmsyn.checking import check as compare
-    from llmsyn.checking import count_violations, rules_of
     from llmsyn.cohort.parts import open_cohort, read_manifest
     from llmsyn.errors import CheckFailed
     from llmsyn.knowledge.loading import load_base
@@ -73,8 +73,10 @@ def check(
     rules = (*impossibles(published, base, icd10_sex_edit=sex_edit), *rules_of(published))
 
     counts, broken = Counts(published), dict.fromkeys(rules, 0)
+    soft = Plausibility(published, base)
     for batch in open_cohort(cohort, data):
         counts.add(batch)
+        soft.add(batch)
         for rule, units in count_violations([batch], rules).items():
             broken[rule] += units
     report = compare(
@@ -89,9 +91,12 @@ def check(
         top=top,
     )
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+        said = {**report.to_json(), "implausible": [row.to_json() for row in soft.found()]}
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
     elif not quiet:
         _show(report, f"{cohort} beside {published.name}")
+        for row in soft.found():
+            click.echo(f"unlikely, not judged: {row}")
     if report.failed:
         worst = "; ".join(str(score) for score in report.failed[:3])
         more = f" (and {len(report.failed) - 3} more)" if len(report.failed) > 3 else ""

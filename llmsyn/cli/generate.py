@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from llmsyn.cli.model_options import model_options
+
+if TYPE_CHECKING:
+    from llmsyn.llm.requests import ModelOptions
 
 
 @click.command(short_help="Draw synthetic patients from a profile.")
 @click.argument("profile")
-@click.option("-n", "n", type=int, required=True, help="Number of patients (or stays).")
+@click.option(
+    "-n", "n", type=int, help="Number of patients (or stays)  [default of records: 1500]."
+)
 @click.option("--seed", type=int, required=True, help="Same seed, same files.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Output folder.")
+@click.option(
+    "--method",
+    type=click.Choice(["network", "records"]),
+    default="network",
+    show_default=True,
+    help="network: code draws; records: a language model writes each patient (model options).",
+)
+@click.option(
+    "--ablation",
+    type=click.Choice(["base", "prior", "full"]),
+    default="full",
+    show_default=True,
+    help="records: what prompts hold.",
+)
+@click.option(
+    "--proposals", type=click.FloatRange(1, 100), default=1.2, show_default=True,
+    help="records: patients written for each that is kept.",
+)  # fmt: skip
+@model_options
 @click.option(
     "--tables",
     type=click.Choice(["none", "outcome", "pairs", "all"]),
@@ -43,9 +70,13 @@ import click
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def generate(
     profile: str,
-    n: int,
+    n: int | None,
     seed: int,
     out: Path,
+    method: str,
+    ablation: str,
+    proposals: float,
+    model_options: ModelOptions,
     tables: str,
     knowledge: tuple[Path, ...],
     no_shipped_knowledge: bool,
@@ -67,6 +98,20 @@ def generate(
     Example:
       llmsyn generate diabetes130 -n 10000 --seed 1 -o out/demo
     """
+    if method == "records":
+        from llmsyn.cli.generate_records import write_records
+
+        write_records(
+            profile, n, seed, out, model_options,
+            ablation=ablation, over=proposals, knowledge=knowledge,
+            with_shipped=not no_shipped_knowledge, icd10_sex_edit=not no_icd10_sex_edit,
+            force=force, cache=not no_cache, as_json=as_json, quiet=quiet,
+        )  # fmt: skip
+        return
+    if model_options.chosen or model_options.dry_run:
+        raise click.UsageError("the network asks no model: add --method records, or elicit first")
+    if n is None:
+        raise click.UsageError("Missing option '-n'.")
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -6,11 +6,15 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmsyn.cli.knowledge_recalibrate import recalibrate
 from llmsyn.errors import CheckFailed, KnowledgeError
+
+if TYPE_CHECKING:
+    from llmsyn.knowledge.records import Condition
 
 
 @click.group()
@@ -35,16 +39,18 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but err
 @_json
 @_quiet
 def check(folders: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
-    """Check every record: targets, codes, sources, contradictions, length of texts.
+    """Check every record: targets, codes, sources, contradictions, breadth, doubles.
 
     Ends with exit code 4 when there is an error; notes alone do not fail.
     """
     from llmsyn.knowledge.findings import findings
     from llmsyn.knowledge.loading import load_base
+    from llmsyn.knowledge.review import review
 
     base = load_base(folders)
-    found = findings(base)
+    found = (*findings(base), *review(base))
     n_errors = sum(finding.level == "error" for finding in found)
+    unverified = [record.id for record in base.conditions.values() if _is_estimate(record)]
     if as_json:
         _print_json(
             {
@@ -52,6 +58,10 @@ def check(folders: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
                 "drugs": len(base.drugs),
                 "procedures": len(base.procedures),
                 "edits": len(base.edits),
+                "rules": len(base.exclusives) + len(base.needs),
+                "sources": len(base.sources),
+                "unverified_sources": sum(each.unverified for each in base.sources.values()),
+                "estimated_age_sex": unverified,
                 "findings": [asdict(finding) for finding in found],
             }
         )
@@ -64,11 +74,19 @@ def check(folders: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
             f"{len(base.sources)} sources: {n_errors} errors, "
             f"{len(found) - n_errors} notes"
         )
+        click.echo(
+            f"age and sex of {len(unverified)} conditions are estimates without a publication "
+            "behind the numbers"
+        )
     if n_errors:
         raise CheckFailed(
             f"the knowledge base has {n_errors} errors; correct the records named "
             "above" + (" (run without --quiet to see them)" if quiet else "")
         )
+
+
+def _is_estimate(record: Condition) -> bool:
+    return record.profile is not None and record.profile.unverified
 
 
 @knowledge.command(epilog="Example: llmsyn knowledge show 428.0 --system icd9cm")
@@ -108,7 +126,7 @@ def show(
             }
         )
     elif not quiet:
-        for line in record_lines(hit):
+        for line in record_lines(hit, base):
             click.echo(line)
 
 
@@ -118,33 +136,41 @@ def show(
 @_json
 @_quiet
 def coverage(name: str, folders: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
-    """Say how much of PROFILE's codes the base knows, by share of patients' codes."""
+    """Say how much of PROFILE's codes the base knows, and what to write next.
+
+    Shares count patients' codes: a code of many patients weighs more.  With --json the keys
+    are diagnoses, procedures and drugs, however the profile names its code sets.
+    """
+    from llmsyn.knowledge.coverage import by_concept
     from llmsyn.knowledge.coverage import coverage as measure
     from llmsyn.knowledge.loading import load_base
     from llmsyn.profile.reading import find_profile, read_profile
 
     base = load_base(folders)
-    covered = measure(read_profile(find_profile(name)), base)
+    covered = by_concept(measure(read_profile(find_profile(name)), base))
     if as_json:
         _print_json(
             {
-                item.variable: {
+                concept: {
+                    "variable": item.variable,
                     "share": item.share,
                     "n_codes": item.n_codes,
                     "n_known": item.n_known,
-                    "missing": [{"code": code, "count": count} for code, count in item.missing],
+                    "write_next": [asdict(each) for each in item.unknown],
                 }
-                for item in covered
+                for concept, item in covered.items()
             }
         )
     elif not quiet:
-        for item in covered:
+        for concept, item in covered.items():
+            named = "" if item.variable == concept else f" ({item.variable})"
             click.echo(
-                f"{item.variable}: {item.share:.1%} of codes carried, "
+                f"{concept}{named}: {item.share:.1%} of codes carried, "
                 f"{item.n_known} of {item.n_codes} listed codes"
             )
-            for code, count in item.missing[:10]:
-                click.echo(f"  not known: {code} ({count:,.6g})")
+            for each in item.unknown[:10]:
+                title = f" {each.title}" if each.title else ""
+                click.echo(f"  write next: {each.code}{title}, {each.share:.2%} of patients")
 
 
 def _print_json(value: Any) -> None:
@@ -158,3 +184,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+knowledge.add_command(recalibrate)

@@ -55,6 +55,9 @@ COMMANDS = {
             ),
         },
     ),
+    "elicit": Lazy(
+        "llmsyn.cli.elicit:elicit", "Ask a language model what goes with what in a profile."
+    ),
     "generate": Lazy("llmsyn.cli.generate:generate", "Draw synthetic patients from a profile."),
     "check": Lazy(
         "llmsyn.cli.check:check",

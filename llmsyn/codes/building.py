@@ -22,6 +22,7 @@ import csv
 import gzip
 import json
 import re
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from llmsyn.errors import MissingExtra
@@ -61,26 +62,28 @@ def build(output: Path) -> None:
         codes = sorted(titles)
         _write(output / f"{system}.codes.gz", codes)
         _write(output / f"{system}.titles.gz", [titles[code] for code in codes])
-        for name, values in _columns(source, system).items():
+        for name, values in _columns(source, system, tables).items():
             _write(output / f"{system}.{name}.gz", [values.get(code, "") for code in codes])
     _, names = _ccs(source)
     _write(output / "ccs.names.gz", [f"{number}\t{name}" for number, name in names.items()])
 
 
-def _columns(source: Path, system: str) -> dict[str, dict[str, str]]:
+def _columns(
+    source: Path, system: str, tables: Mapping[str, Container[str]]
+) -> dict[str, dict[str, str]]:
     """What is said of each code of a system, by name of the column."""
     if system == "icd9cm":
         return {
             "ccs": _ccs(source)[0],
             "chronic": _flags(source / "cci2015.csv"),
-            "forward": _equivalence(source / "icd9toicd10cmgem.csv"),
+            "forward": _equivalence(source / "icd9toicd10cmgem.csv", tables["icd10cm"]),
         }
     if system == "icd10cm":
         first_categories = source / "ICD10_CM_CCSR" / "dx_cat1_mapping.json"
         return {
             "ccsr": json.loads(first_categories.read_text("utf-8")),
             "chronic": _flags(source / "CCIR_v2023-1.csv"),
-            "backward": _equivalence(source / "icd10cmtoicd9gem.csv"),
+            "backward": _equivalence(source / "icd10cmtoicd9gem.csv", tables["icd9cm"]),
         }
     return {}
 
@@ -105,14 +108,17 @@ def _flags(path: Path) -> dict[str, str]:
         return {row[0]: row[2] for row in rows if len(row) > 2 and row[2] in ("0", "1", "9")}
 
 
-def _equivalence(path: Path) -> dict[str, str]:
-    """Targets of each code; ``-`` says that it maps to nothing."""
+def _equivalence(path: Path, listed: Container[str]) -> dict[str, str]:
+    """Targets of each code; ``-`` says that it maps to nothing.
+
+    A target that no list has is left out: it is one (M5107, dropped before 2016).
+    """
     found: dict[str, list[str]] = {}
     with path.open(encoding="latin-1", newline="") as handle:
         for row in csv.DictReader(handle):
             source, target = list(row.values())[:2]
             targets = found.setdefault(source.strip(), [])
-            if row["no_map"] == "1":
+            if row["no_map"] == "1" or target.strip() not in listed:
                 continue
             step = f"{row['scenario']}.{row['choice_list']}:" if row["combination"] == "1" else ""
             near = "~" if row["approximate"] == "1" else ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from llmsyn.codes.systems import parents
-from llmsyn.codes.tables import children, known, least_specific
+from llmsyn.codes.tables import children, known, least_specific, normalise
 
 Value = TypeVar("Value", bound=Hashable)
+
+Level = Literal["code", "above", "category", "unspecified", "prefix"]
 
 
 @dataclass(frozen=True)
@@ -19,17 +21,24 @@ class Found(Generic[Value]):
     Attributes
     ----------
     value : what the table says.
-    exact : whether the table holds the very code that was asked for.
-    code : the code that the value belongs to.  Where it is not the code asked for it is a
-        category above it, or the unspecified code that stands for a category.
+    level : whose value it is. ``code``: of the code that was asked for. ``above``: of a listed
+        code above it. ``category``: all listed codes of the category share it.
+        ``unspecified``: they differ, so it is that of the least specific one. ``prefix``: the
+        code is not listed, but the table names the beginning of it.
+    code : the code or category that the value belongs to.
     """
 
     value: Value
-    exact: bool
+    level: Level
     code: str
 
+    @property
+    def exact(self) -> bool:
+        """Whether the table holds the very code that was asked for."""
+        return self.level == "code"
 
-def look_up(system: str, code: str, value_of: Callable[[str], Value | None]) -> Found[Value] | None:
+
+def look_up(system: str, text: str, value_of: Callable[[str], Value | None]) -> Found[Value] | None:
     """The value of a code, else of what is nearest above it in its hierarchy.
 
     A code that the table lacks takes the value that all listed codes below its category
@@ -38,25 +47,27 @@ def look_up(system: str, code: str, value_of: Callable[[str], Value | None]) -> 
 
     Parameters
     ----------
+    text : a code, with or without dots, in either case.
     value_of : the value of a listed code, None where the table has none.
 
     Returns
     -------
     None where nothing up to the three-character category has a value.
     """
+    code = normalise(system, text)
     for candidate in (code, *parents(system, code)):
         if not known(system, candidate):
             continue
         below = children(system, candidate)
         own = value_of(candidate) if below[0] == candidate else None
         if own is not None:
-            return Found(own, candidate == code, candidate)
+            return Found(own, "code" if candidate == code else "above", candidate)
         values = {value for each in below if (value := value_of(each)) is not None}
         if len(values) == 1:
-            return Found(values.pop(), False, candidate)
+            return Found(values.pop(), "category", candidate)
         if values:
             least = least_specific(system, candidate)
             value = value_of(least)
             if value is not None:
-                return Found(value, False, least)
+                return Found(value, "unspecified", least)
     return None

@@ -3,9 +3,8 @@
 CCS (ICD-9-CM) and CCSR (ICD-10-CM: the first of a code's categories in AHRQ's table) and the
 chronic condition indicators are AHRQ's.  Elixhauser labels are the prefix lists of Quan et
 al. 2005 (doi 10.1097/01.mlr.0000182534.19832.83), for both systems, so that both count alike;
-AHRQ's own, later lists differ in places.  Codes are given as
-:func:`llmsyn.codes.normalise` writes them; a code that a table lacks falls back along the
-hierarchy, and the result says so.
+AHRQ's own, later lists differ in places.  Codes may have dots, either case and lost zeros; a
+code that a table lacks falls back along the hierarchy, and the result says so.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import sys
 from functools import cache
 
 from llmsyn.codes.found import Found, look_up
-from llmsyn.codes.tables import ccs_names, children, column
+from llmsyn.codes.tables import ccs_names, children, column, normalise
 from llmsyn.shipped import shipped
 
 if sys.version_info >= (3, 11):
@@ -31,9 +30,9 @@ def ccs(code: str) -> Found[str] | None:
     Examples
     --------
     >>> ccs("42823")
-    Found(value='108', exact=True, code='42823')
-    >>> ccs("428"), ccs("250").code
-    (Found(value='108', exact=False, code='428'), '25000')
+    Found(value='108', level='code', code='42823')
+    >>> ccs("428"), ccs("250.0").code
+    (Found(value='108', level='category', code='428'), '25000')
     """
     return look_up("icd9cm", code, lambda each: column("icd9cm", "ccs", each) or None)
 
@@ -54,20 +53,20 @@ def ccsr(code: str) -> Found[str] | None:
 
     Examples
     --------
-    >>> ccsr("I5023"), ccsr("I50").exact
-    (Found(value='CIR019', exact=True, code='I5023'), False)
+    >>> ccsr("I50.23"), ccsr("I50").level
+    (Found(value='CIR019', level='code', code='I5023'), 'category')
     """
     return look_up("icd10cm", code, lambda each: column("icd10cm", "ccsr", each) or None)
 
 
-def is_chronic(system: str, code: str) -> Found[bool] | None:
+def chronic(system: str, code: str) -> Found[bool] | None:
     """Whether a diagnosis is chronic; None where AHRQ makes no determination.
 
     Examples
     --------
-    >>> is_chronic("icd9cm", "4280").value, is_chronic("icd10cm", "J189").value
+    >>> chronic("icd9cm", "4280").value, chronic("icd10cm", "J189").value
     (True, False)
-    >>> is_chronic("icd9proc", "9671") is None
+    >>> chronic("icd9proc", "9671") is None
     True
     """
     if system not in ("icd9cm", "icd10cm"):
@@ -80,7 +79,7 @@ def elixhauser(system: str, code: str) -> Found[tuple[str, ...]] | None:
 
     Examples
     --------
-    >>> elixhauser("icd10cm", "I5023").value, elixhauser("icd9cm", "4869").value
+    >>> elixhauser("icd10cm", "i50.23").value, elixhauser("icd9cm", "4869").value
     (('chf',), ())
     >>> elixhauser("icd9cm", "40493").value
     ('chf', 'hypc', 'rf')
@@ -89,6 +88,7 @@ def elixhauser(system: str, code: str) -> Found[tuple[str, ...]] | None:
     """
     if system not in ("icd9cm", "icd10cm"):
         return None
+    code = normalise(system, code)
     labels = _elixhauser_prefixes(system)
 
     def value_of(each: str) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def elixhauser(system: str, code: str) -> Found[tuple[str, ...]] | None:
         return tuple(sorted({label for group in found for label in group}))
 
     if value_of(code) and not children(system, code):  # unlisted, but a prefix names it
-        return Found(value_of(code), False, code)
+        return Found(value_of(code), "prefix", code)
     return look_up(system, code, value_of)
 
 

@@ -37,18 +37,19 @@ def known(system: str, code: str) -> bool | None:
 
 
 def title(system: str, code: str) -> str | None:
-    """The official title; None where the code or its system is not listed.
+    """The official title of a code in any writing; None where it or its system is not listed.
 
     A category has no title in the source lists: it gets the title of its least specific code,
     an unspecified one if there is one, followed by ``(category)``.
 
     Examples
     --------
-    >>> title("icd10cm", "I509")
+    >>> title("icd10cm", "i50.9")
     'Heart failure, unspecified'
     >>> title("icd10cm", "I50")
     'Heart failure, unspecified (category)'
     """
+    code = normalise(system, code)
     if not known(system, code):
         return None
     codes = _codes(system)

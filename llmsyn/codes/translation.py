@@ -27,10 +27,10 @@ def forward(code: str) -> Found[tuple[Translation, ...]] | None:
 
     Examples
     --------
-    >>> forward("4280").value
+    >>> forward("428.0").value
     (Translation(parts=(('I509',),), approximate=True),)
-    >>> forward("428").code, forward("428").exact
-    ('4289', False)
+    >>> forward("428").code, forward("428").level
+    ('4289', 'unspecified')
     """
     return look_up("icd9cm", code, lambda each: _read(column("icd9cm", "forward", each)))
 

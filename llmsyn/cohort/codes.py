@@ -53,8 +53,8 @@ def read_codes(
 ) -> pa.Table:
     """All codes of one set, each at most once a unit (with its lowest position).
 
-    ``normaliser`` replaces the writing rules of the code system: it is how drug names become
-    ingredients.
+    ``normaliser`` replaces the writing rules of the system ``ingredient``: it is how drug names
+    become ingredients.  With ``normalise = "ingredient"`` it replaces those of every system.
 
     Returns
     -------
@@ -216,15 +216,14 @@ def _written(
     if source.pad and text[:1].isdigit():
         root, dot, rest = text.partition(".")
         text = root.zfill(source.pad) + dot + rest
-    found = normaliser(text) if normaliser else normalise(system, text)
+    drug = system == "ingredient" or spec.normalise == "ingredient"
+    found = normaliser(text) if normaliser and drug else normalise(system, text)
     codes = []
-    for code in (found,) if isinstance(found, str) else found or ():
-        if source.lower:
-            code = code.lower()
-        if source.truncate:
-            # External causes of ICD-9-CM have a letter more: E888 is a whole category.
-            longer = system == "icd9cm" and code.startswith("E")
-            code = code[: source.truncate + longer]
+    for full in (found,) if isinstance(found, str) else found or ():
+        # External causes of ICD-9-CM have a letter more: E888 is a whole category.
+        longer = system == "icd9cm" and full.startswith("E")
+        cut = full[: source.truncate + longer] if source.truncate else full
+        code = cut.lower() if source.lower else cut
         if code:
             codes.append(code if len(spec.systems) == 1 else f"{system}:{code}")
     return tuple(codes)

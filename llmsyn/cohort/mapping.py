@@ -184,7 +184,7 @@ class CodesSpec(_Variable):
     sources: Annotated[list[CodeSource], Field(min_length=1)]
     main: bool = False  # the first code of a unit is its main code
     selector: SelectorSpec | None = None
-    normalise: Literal["ingredient"] | None = None
+    normalise: Literal["ingredient", "none"] | None = None  # None: where a system is ingredient
 
     @property
     def systems(self) -> tuple[str, ...]:

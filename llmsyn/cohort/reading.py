@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from llmsyn.cohort.codes import Normaliser, check_selector, read_codes
 from llmsyn.cohort.files import Table, find_table, texts
 from llmsyn.cohort.levels import UnitKeys, id_texts, read_levels
-from llmsyn.cohort.mapping import Mapping
+from llmsyn.cohort.mapping import CodesSpec, Mapping
 from llmsyn.cohort.subset import patient_batches, split_cohort
 from llmsyn.cohort.types import Cohort
 from llmsyn.errors import MappingError
@@ -59,9 +59,11 @@ def read_cohort(
     ----------
     mapping : :func:`llmsyn.cohort.mapping.read_mapping`.
     data : folder of the tables; the mapping's own folder without it.
-    normalisers : for code sets with ``normalise = "ingredient"``, a function from drug text to
-        ingredient names under that key; without it, the names of the shipped knowledge base
-        (:func:`llmsyn.knowledge.orders.normaliser`).
+    normalisers : under the key ``ingredient``, a function from drug text to ingredient names,
+        for texts whose system is ``ingredient`` and for code sets with
+        ``normalise = "ingredient"``; without it, the names of the shipped knowledge base
+        (:func:`llmsyn.knowledge.orders.normaliser`).  ``normalise = "none"`` keeps texts as
+        they stand, in lower case.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def read_cohort(
     columns.update(read_levels(mapping, keys, folder))
     codes = {}
     for spec in mapping.code_sets:
-        normaliser = _normaliser(spec.normalise, normalisers)
+        normaliser = _normaliser(spec, normalisers)
         codes[spec.name] = read_codes(spec, mapping, keys, folder, normaliser)
         if spec.selector is not None:
             check_selector(spec, codes[spec.name], columns[spec.selector.variable], mapping)
@@ -83,12 +85,13 @@ def read_cohort(
 
 
 def _normaliser(
-    name: str | None, normalisers: MappingOf[str, Normaliser] | None
+    spec: CodesSpec, normalisers: MappingOf[str, Normaliser] | None
 ) -> Normaliser | None:
-    if name is None:
+    wanted = spec.normalise or ("ingredient" if "ingredient" in spec.systems else "none")
+    if wanted == "none":
         return None
-    if normalisers and name in normalisers:
-        return normalisers[name]
+    if normalisers and wanted in normalisers:
+        return normalisers[wanted]
     from llmsyn.knowledge.loading import load_base  # pydantic; only where drugs are read
     from llmsyn.knowledge.orders import normaliser
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from llmsyn.disclosure.slots import FACETS
 from llmsyn.disclosure.system import Side
@@ -94,7 +95,7 @@ def atoms_of(variable: str, profiles: Sequence[Profile], release: int) -> Atoms:
                 for label in axis.labels:
                     cuts |= set(interval(label, here.edges) or ())
         ordered = sorted(cuts | {-math.inf, math.inf})
-        names = [str(Range(a, b)) for a, b in zip(ordered, ordered[1:])]
+        names = [str(Range(a, b)) for a, b in pairwise(ordered)]
         return Atoms(variable, variable, (*names, MISSING), tuple(ordered))
     if isinstance(here, Categorical):
         levels = [level for v in peers if isinstance(v, Categorical) for level in v.levels]
@@ -194,15 +195,16 @@ def join(one: Side, two: Side) -> list[tuple[list[int], list[int]]]:
     [([0, 1], [0]), ([2], [1])]
     """
     groups: list[tuple[list[int], list[int], frozenset[str]]] = []
-    pieces = [(i, None, p) for i, p in enumerate(one.parts)]
-    pieces += [(None, i, p) for i, p in enumerate(two.parts)]  # type: ignore[misc]
+    pieces: list[tuple[list[int], list[int], frozenset[str]]]
+    pieces = [([i], [], part) for i, part in enumerate(one.parts)]
+    pieces += [([], [i], part) for i, part in enumerate(two.parts)]
     for left, right, part in pieces:
-        mine = ([] if left is None else [left], [] if right is None else [right], part)
-        apart = []
-        for group in groups:
-            if group[2] & mine[2]:
-                mine = (group[0] + mine[0], group[1] + mine[1], group[2] | mine[2])
-            else:
-                apart.append(group)
+        touching = [group for group in groups if group[2] & part]
+        apart = [group for group in groups if not group[2] & part]
+        mine = (
+            [i for group in touching for i in group[0]] + left,
+            [i for group in touching for i in group[1]] + right,
+            part.union(*(group[2] for group in touching)),
+        )
         groups = [*apart, mine]
     return sorted((sorted(a), sorted(b)) for a, b, _ in groups)

@@ -1,11 +1,14 @@
-r"""The audit: can a reader of the release work out a small count?
+r"""The audit asks whether a reader of the release can work out a small count.
 
 Let T be the threshold, and call a count *small* when it is at least 1 and stands for fewer
 than T distinct patients.  Small counts are known to the owner only.  With the bounds of
 :mod:`llmsyn.disclosure.bounds` for every count, printed or derivable:
 
 * test (a), a reader who does not know the rule of suppression: no small count has an upper
-  bound below T, and no small count that a table left out has a lower bound above 1;
+  bound below T, and no small count that is left out has a lower bound above 1.  (What is left
+  out are cells of the release.  A table of which nothing is printed is not in it, nor is a
+  code for which a table prints nothing: these counts are derivable, like complements, with
+  the lower bounds that the margins give them anyway);
 * test (b), a reader who knows the rule, and even which cells are left out because they are
   small (complementary ones apart): no small count is determined.  Each such cell is given
   to lie in 1..T-1, or in 0..T-1 where zeros are left out too;
@@ -33,17 +36,14 @@ import numpy as np
 from llmsyn.disclosure.bounds import Active, Block, Bounds, Program, blocks, propagate
 from llmsyn.disclosure.findings import AuditResult, Finding, Kind
 from llmsyn.disclosure.proofs import Side, proof
+from llmsyn.disclosure.ranges import Points, Ranges
 from llmsyn.disclosure.settings import Settings
 from llmsyn.disclosure.statements import statements
-from llmsyn.disclosure.system import BoolArray, IntArray, System, Tier
+from llmsyn.disclosure.system import BoolArray, IntArray, N, System, Tier
 from llmsyn.disclosure.tails import tail_findings
 from llmsyn.disclosure.triangles import Triangles
-from llmsyn.disclosure.views import Truth, owner_view, published
+from llmsyn.disclosure.views import Truth, mean_half_width, owner_view, published
 from llmsyn.profile.types import Profile
-from llmsyn.profile.variables import FloatArray
-
-_PROGRESS = 0.9  # go on with joint objectives while they vouch for a tenth of what is left
-_SEED = 20090  # of the first objectives; any seed gives the same findings
 
 
 def audit(
@@ -112,15 +112,20 @@ class Auditor:
         ids = [ids[ids >= 0].ravel() for ids in self.system.slots[0].values()]
         self.cells: IntArray = np.unique(np.concatenate(ids))
         self._known: BoolArray = np.zeros(self.system.n_unknowns, dtype=bool)
+        self._left_out = self._known
+        self._sums = self.system.sums()
+        truth = np.full(self.system.n_unknowns, np.nan)
+        self._points = Points(truth if self.truth is None else self.truth.units)
         self._n_printed = self._n_blocks = self._n_cyclic = self._n_programs = 0
 
     def _pairs_that_matter(self) -> BoolArray:
         """Pairs of events of which one of the four cells is small; all of them from outside."""
         matter = np.ones(self.system.n_unknowns, dtype=bool)
         if self.truth is not None:
-            touching = abs(self.system.matrix[np.flatnonzero(self.system.plain)]) > 0
-            near = touching.T @ (touching @ self.small.astype(np.int64) > 0).astype(np.int64)
-            matter = self.small | (near > 0)
+            rows = self.system.rows_about(np.flatnonzero(self.small))
+            at, _ = self.system.entries(rows[self.system.plain[rows]])
+            matter = self.small.copy()
+            matter[self.system.matrix.indices[at]] = True
         return matter
 
     def result(self, findings: tuple[Finding, ...], seconds: float) -> AuditResult:
@@ -137,38 +142,74 @@ class Auditor:
             seconds=seconds,
         )
 
-    def run(self, given: Bounds) -> list[Finding]:
+    def run(self, given: Bounds, *, thorough: bool = True) -> list[Finding]:
         """All tests on what is published; linear programs only where nothing cheaper fails.
 
         Parameters
         ----------
         given : bounds that the printed numbers state, from
             :func:`llmsyn.disclosure.views.published`.
+        thorough : whether to go on to triangles where sums alone prove something.  Without
+            findings, a run that is not thorough is as good as one that is.
         """
         known = self._known = self.known(given)
+        self._left_out = self._offered(known)
         self._n_printed = int(known[self.cells].sum())
         self._n_blocks = self._n_cyclic = self._n_programs = 0
-        plain = self.conclude(given)
-        found = [*self._printed(given, known), *self._narrow(plain)]
-        if self.truth is None:
-            return found + ([] if found else list(self._programs(plain, known, "certain")))
-        informed = self.conclude(self.informed(given, known))
-        found += [*self._determined(informed, found), *self._groups(plain, known)]
+        plain = propagate(self.system, given)
+        told = None
+        if self.truth is not None:
+            told = propagate(self.system, self.informed(given, known))
+        found = [] if thorough else self._by_bounds(given, known, plain, told)
         if not found:
-            found += self._programs(plain, known, "a")
-            found += self._programs(informed, known, "b")
+            self.triangles.forget()
+            told = None if told is None else self._with_triangles(told)
+            plain = self._with_triangles(plain)
+            found = self._by_bounds(given, known, plain, told)
+        if found:
+            return found
+        if told is None:
+            return list(self._programs(plain, known, "certain"))
+        return [*self._programs(told, known, "b"), *self._programs(plain, known, "a")]
+
+    def _by_bounds(
+        self, given: Bounds, known: BoolArray, plain: Bounds, told: Bounds | None
+    ) -> list[Finding]:
+        """Whatever fails by bounds of single statements; ``told`` are those of test (b)."""
+        found = [*self._printed(given, known), *self._narrow(plain)]
+        if told is not None:
+            found += [*self._determined(told, found), *self._groups(plain, known)]
         return found
+
+    def _offered(self, known: BoolArray) -> BoolArray:
+        """Cells of margins, of tables that say something, and there of codes they speak of.
+
+        Returns
+        -------
+        (n_unknowns,)
+        """
+        offered = np.zeros(self.system.n_unknowns, dtype=bool)
+        for release, slots in enumerate(self.system.slots):
+            for slot, ids in slots.items():
+                mine = ids >= 0
+                if slot.place == "table":
+                    says = self.system.says_something(release, slot, known)
+                    axis = self.system.code_axes[release].get(slot)
+                    others = tuple(a for a in range(ids.ndim) if a != axis)
+                    mine &= says.any(axis=others, keepdims=True)
+                offered[ids[mine]] = True
+        return offered
 
     def known(self, given: Bounds) -> BoolArray:
         """Printed counts, by any of the releases in the system: (n_unknowns,)."""
-        known: BoolArray = (self.system.tier > Tier.DERIVED) & (
-            given.upper - given.lower <= 2 * self.settings.half_width + 0.5
-        )
-        return known
+        width = np.full(self.system.n_unknowns, 2 * self.settings.half_width + 0.5)
+        for means in self.system.means:
+            width[list(means.values())] = 2 * mean_half_width(float(given.upper[N])) + 1
+        known: BoolArray = self.system.tier > Tier.DERIVED
+        return known & (given.upper - given.lower <= width)
 
-    def conclude(self, given: Bounds) -> Bounds:
-        """Propagation, with triangle inequalities in between."""
-        bounds = propagate(self.system, given)
+    def _with_triangles(self, bounds: Bounds) -> Bounds:
+        """Propagated bounds after one look at triangle inequalities, propagated again."""
         tighter = self.triangles.tighten(bounds, self.settings.threshold, self.pairs)
         return bounds if tighter is None else propagate(self.system, tighter)
 
@@ -177,8 +218,11 @@ class Auditor:
         assert self.truth is not None
         limit = self.settings.threshold - 1
         lower, upper = given.lower.copy(), given.upper.copy()
-        told = self.cells[~known[self.cells] & (self.truth.patients[self.cells] <= limit)]
+        told = self.cells[self._left_out[self.cells] & ~known[self.cells]]
+        told = told[self.truth.patients[told] <= limit]
         told = told[self.truth.units[told] <= limit]
+        if self.settings.zeros_published:  # a zero that is left out protects others
+            told = told[self.truth.units[told] >= 1]
         upper[told] = np.minimum(upper[told], limit)
         if self.settings.zeros_published:
             lower[told] = np.maximum(lower[told], 1.0)
@@ -201,8 +245,8 @@ class Auditor:
         if self.truth is None:
             bad = self.system.protected & (bounds.lower >= 1) & (bounds.upper <= limit)
         else:
-            cell = self.system.tier > Tier.DERIVED
-            bad = self.small & ((bounds.upper <= limit) | ((bounds.lower > 1) & cell))
+            too_sure = (bounds.lower > 1) & self._left_out
+            bad = self.small & ((bounds.upper <= limit) | too_sure)
         kind: Kind = "certain" if self.truth is None else "a"
         for i in np.flatnonzero(bad):
             side: Side = "upper" if bounds.upper[i] <= limit else "lower"
@@ -219,15 +263,10 @@ class Auditor:
     def _groups(self, bounds: Bounds, known: BoolArray) -> Iterator[Finding]:
         """Cells that are left out of one published sum, as a group."""
         assert self.truth is not None
-        plain = np.flatnonzero(self.system.plain)
-        rows = self.system.matrix[plain].tocoo()
+        rows, total, row, part = self._sums
         printed, known = known, known | bounds.fixed
-        is_total = rows.data < 0
-        total = np.zeros(len(plain), dtype=np.int64)
-        total[rows.row[is_total]] = rows.col[is_total]
-        row, part = rows.row[~is_total], rows.col[~is_total]
         hidden = ~known[part]
-        n = len(plain)
+        n = len(rows)
         units = np.bincount(row, np.where(hidden, self.truth.units[part], 0.0), n)
         largest = np.zeros(n)
         np.maximum.at(largest, row[hidden], self.truth.patients[part[hidden]])
@@ -237,33 +276,42 @@ class Auditor:
         with np.errstate(invalid="ignore"):
             bad = some & known[total] & (units >= 1) & (patients < self.settings.threshold)
         for i in np.flatnonzero(bad):
-            parts = self.system.members(int(plain[i]))
+            parts = self.system.members(int(rows[i]))
             parts = parts[parts != total[i]]
             leaves = {int(m): 1 for m in parts if printed[m]}
-            for member in parts[known[parts] & ~printed[parts]]:
-                behind = self._why(int(member), "upper", bounds)
+            # What is not printed and yet known is known from elsewhere.
+            concluded = [int(m) for m in (*parts, total[i]) if known[m] and not printed[m]]
+            for member in concluded:
+                behind = self._why(member, "upper", bounds) or self._why(member, "lower", bounds)
                 leaves = {**{m: k + 1 for m, k in behind.items()}, **leaves}
             yield self._finding("group", int(parts[~known[parts]][0]), bounds, leaves)
 
     def _programs(self, bounds: Bounds, known: BoolArray, kind: Kind) -> Iterator[Finding]:
         """The same tests in blocks with cycles, by linear programs."""
         cut = blocks(self.system, bounds, known)
-        self._n_blocks = len(cut)
-        self._n_cyclic = sum(not block.is_tree for block in cut)
-        for block in cut:
-            if not block.is_tree:
-                yield from self._block(block, bounds, kind)
+        cyclic = [block for block in cut if not block.is_tree]
+        self._n_blocks, self._n_cyclic = len(cut), len(cyclic)
+        for block, points in zip(cyclic, self._points.touching(cyclic)):
+            yield from self._block(block, bounds, kind, points)
 
-    def _block(self, block: Block, bounds: Bounds, kind: Kind) -> Iterator[Finding]:
+    def _block(
+        self, block: Block, bounds: Bounds, kind: Kind, points: list[int]
+    ) -> Iterator[Finding]:
         wanted = self.small if self.truth is not None else self.system.protected
         targets = np.flatnonzero(wanted[block.inner])
         if not targets.size:
             return
         program = Program(self.system, block, bounds)
-        range_ = _Range(self, program, targets, kind)
+        columns = program.columns
+        is_cell = self._left_out[columns[targets]]
+        ranges = Ranges(program, targets, is_cell, self.settings.threshold, kind, self._points.keep)
         if self.truth is not None:
-            range_.see(self.truth.units[program.columns])
-        for unknown, low, high, active in range_.failures():
+            ranges.see(self.truth.units[columns])
+        for number in points:
+            point = self._points.at(number, columns)
+            if program.allows(point):
+                ranges.see(point)
+        for unknown, low, high, active in ranges.failures():
             narrow = Bounds.given(bounds.lower.copy(), bounds.upper.copy())
             narrow.lower[unknown], narrow.upper[unknown] = low, high
             yield self._finding(kind, unknown, narrow, self._leaves(active, bounds))
@@ -273,6 +321,10 @@ class Auditor:
         """Printed counts behind the statements and bounds that hold a program's optimum."""
         members = self.system.matrix[active.statements].indices
         leaves = {int(m): 1 for m in members if self._known[m]}
+        for member in members[bounds.fixed[members] & ~self._known[members]].tolist():
+            for end in ("lower", "upper"):
+                behind = self._why(member, end, bounds)
+                leaves = {**{m: k + 1 for m, k in behind.items()}, **leaves}
         for ends, side in ((active.lower, "lower"), (active.upper, "upper")):
             for unknown in ends[~self._known[ends]]:
                 behind = self._why(int(unknown), "lower" if side == "lower" else "upper", bounds)
@@ -294,63 +346,3 @@ class Auditor:
             unknown=unknown,
             proof=proven or {},
         )
-
-
-class _Range:
-    """What the solutions seen so far vouch for, in one block."""
-
-    def __init__(self, auditor: Auditor, program: Program, targets: IntArray, kind: Kind) -> None:
-        self.program, self.targets, self.kind = program, targets, kind
-        self.unknowns = program.columns[targets]
-        self.threshold = auditor.settings.threshold
-        self.is_cell = auditor.system.tier[self.unknowns] > Tier.DERIVED
-        self.active = Active.none()
-        self.low = np.full(len(targets), np.inf)
-        self.high = np.full(len(targets), -np.inf)
-
-    def see(self, point: FloatArray) -> None:
-        """Take note of a population that cannot be excluded."""
-        mine = point[self.targets]
-        self.low, self.high = np.fmin(self.low, mine), np.fmax(self.high, mine)
-
-    def too_low(self) -> BoolArray:
-        """Targets for which a larger value is still to be found."""
-        if self.kind == "b":
-            return self.high - self.low < 0.5
-        short: BoolArray = self.high < self.threshold - 1e-4
-        return short & ~(self.low < 1 - 1e-4) if self.kind == "certain" else short
-
-    def too_high(self) -> BoolArray:
-        """Targets for which a smaller value is still to be found."""
-        if self.kind == "b":
-            return self.high - self.low < 0.5
-        if self.kind == "certain":
-            return self.too_low()
-        high: BoolArray = (self.low > 1 + 1e-4) & self.is_cell
-        return high
-
-    def failures(self) -> Iterator[tuple[int, float, float, Active]]:
-        """Solve programs until every target is vouched for or found wanting."""
-        rng = np.random.default_rng(_SEED)
-        for sign, open_ in ((-1.0, self.too_low), (1.0, self.too_high)):
-            left = int(open_().sum())
-            while left:
-                # Heavy-tailed weights: each solution pushes some targets far.
-                self._solve(sign * open_() * rng.exponential(1.0, len(self.targets)) ** 3)
-                before, left = left, int(open_().sum())
-                if left > _PROGRESS * before:
-                    break
-        for k in range(len(self.targets)):
-            for sign, open_ in ((-1.0, self.too_low), (1.0, self.too_high)):
-                if open_()[k]:
-                    self._solve(sign * (np.arange(len(self.targets)) == k))
-            if self.too_low()[k] or self.too_high()[k]:
-                yield int(self.unknowns[k]), float(self.low[k]), float(self.high[k]), self.active
-
-    def _solve(self, weights: FloatArray) -> None:
-        objective = np.zeros(len(self.program.columns))
-        objective[self.targets] = weights
-        found = self.program.best(objective)
-        if found is not None:
-            point, self.active = found
-            self.see(point)

@@ -32,6 +32,7 @@ from llmsyn.disclosure.system import BoolArray, IntArray, System
 from llmsyn.profile.variables import FloatArray
 
 EPSILON = 1e-6
+_TOLERANCE = 1e-5  # of solvers, ten statements deep
 _ROUNDS = 200
 
 
@@ -83,65 +84,61 @@ def propagate(system: System, bounds: Bounds, *, whole: bool = True) -> Bounds:
     ------
     ContradictionError : a lower bound passes an upper one.
     """
-    entries = _Entries.of(system, np.ones(system.matrix.shape[0], dtype=bool))
     lower, upper = bounds.lower.copy(), bounds.upper.copy()
     lower_step, upper_step = bounds.lower_step.copy(), bounds.upper_step.copy()
     first = 1 + int(max(lower_step.max(initial=0), upper_step.max(initial=0)))
+    rows: IntArray = np.arange(system.matrix.shape[0], dtype=np.int64)
+    _refuse_empty(np.arange(len(lower)), lower, upper)
     for step in range(first, first + _ROUNDS):
-        low, high = entries.implied(lower, upper)
-        present = entries.present
-        new_lower = np.maximum(lower[present], low)
-        new_upper = np.minimum(upper[present], high)
+        column, low, high = _implied(system, rows, lower, upper)
         if whole:
-            new_lower, new_upper = np.ceil(new_lower - EPSILON), np.floor(new_upper + EPSILON)
-        wrong = np.flatnonzero(new_lower > new_upper + EPSILON)
-        if wrong.size:
-            raise ContradictionError(int(present[wrong[0]]))
-        raised = new_lower > lower[present] + EPSILON
-        lowered = new_upper < upper[present] - EPSILON
-        lower[present[raised]], upper[present[lowered]] = new_lower[raised], new_upper[lowered]
-        lower_step[present[raised]] = upper_step[present[lowered]] = step
-        if not raised.any() and not lowered.any():
+            low, high = np.ceil(low - EPSILON), np.floor(high + EPSILON)
+        raised, lowered = low > lower[column] + EPSILON, high < upper[column] - EPSILON
+        np.maximum.at(lower, column[raised], low[raised])
+        np.minimum.at(upper, column[lowered], high[lowered])
+        lower_step[column[raised]] = upper_step[column[lowered]] = step
+        moved = np.concatenate([column[raised], column[lowered]])
+        _refuse_empty(moved, lower, upper)
+        if not moved.size:
             break
-        if step in (first, first + 2):  # statements of settled counts have no more to say
-            is_open = (upper - lower > EPSILON).astype(np.int64)
-            entries = _Entries.of(system, (abs(system.matrix) @ is_open) > 0)
+        # Only statements about a count that has moved have anything new to say.
+        rows = system.rows_about(moved)
     return Bounds(lower, upper, lower_step, upper_step)
 
 
-@dataclass(frozen=True, eq=False)
-class _Entries:
-    """Nonzero entries of some statements, sorted by unknown."""
+def _refuse_empty(unknowns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+    wrong = unknowns[lower[unknowns] > upper[unknowns] + EPSILON]
+    if wrong.size:
+        raise ContradictionError(int(wrong.min()))
 
-    row: IntArray
-    column: IntArray
-    a: FloatArray
-    starts: IntArray
-    present: IntArray
-    n_rows: int
 
-    @classmethod
-    def of(cls, system: System, rows: BoolArray) -> _Entries:
-        """Entries of the marked statements."""
-        by_column = system.matrix[np.flatnonzero(rows)].tocsc()
-        column = np.repeat(np.arange(system.n_unknowns), np.diff(by_column.indptr))
-        present = np.flatnonzero(np.diff(by_column.indptr) > 0)
-        starts = by_column.indptr[present].astype(np.int64)
-        return cls(by_column.indices, column, by_column.data, starts, present, by_column.shape[0])
+def _implied(
+    system: System, rows: IntArray, lower: FloatArray, upper: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """What some statements imply of each of their members.
 
-    def implied(self, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The tightest bounds that single statements imply: (n_present,) each."""
-        if not self.present.size:
-            return np.empty(0), np.empty(0)
-        positive = self.a > 0
-        at_lower, at_upper = self.a * lower[self.column], self.a * upper[self.column]
-        least = np.where(positive, at_lower, at_upper)
-        most = np.where(positive, at_upper, at_lower)
-        rest_least = (np.bincount(self.row, least, self.n_rows)[self.row] - least) / self.a
-        rest_most = (np.bincount(self.row, most, self.n_rows)[self.row] - most) / self.a
-        low = np.where(positive, -rest_most, -rest_least)
-        high = np.where(positive, -rest_least, -rest_most)
-        return np.maximum.reduceat(low, self.starts), np.minimum.reduceat(high, self.starts)
+    Parameters
+    ----------
+    rows : (n_rows,) statements.
+
+    Returns
+    -------
+    column, low, high : (n_entries,) member, and its bounds by that statement alone.
+    """
+    at, starts = system.entries(rows)
+    if not at.size:
+        return at, np.empty(0), np.empty(0)
+    column, a = system.matrix.indices[at].astype(np.int64), system.matrix.data[at]
+    positive = a > 0
+    at_lower, at_upper = a * lower[column], a * upper[column]
+    least = np.where(positive, at_lower, at_upper)
+    most = np.where(positive, at_upper, at_lower)
+    length = np.diff(np.append(starts, len(at)))
+    rest_least = (np.repeat(np.add.reduceat(least, starts), length) - least) / -a
+    rest_most = (np.repeat(np.add.reduceat(most, starts), length) - most) / -a
+    low = np.where(positive, rest_most, rest_least)
+    high = np.where(positive, rest_least, rest_most)
+    return column, low, high
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,30 +169,36 @@ def blocks(system: System, bounds: Bounds, border: BoolArray) -> list[Block]:
     """
     free = ~bounds.fixed
     inner = free & ~border & ~system.cuts
-    open_matrix = system.matrix.multiply(inner[None, :]).tocsr()
-    open_matrix.eliminate_zeros()
-    used = np.diff(open_matrix.indptr) > 0
-    rows = np.flatnonzero(used)
-    links = (open_matrix[rows] != 0).astype(np.int8)
-    n_rows = len(rows)
-    graph = sp.bmat([[None, links], [links.T, None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    edges = np.bincount(label[:n_rows].repeat(np.diff(links.indptr)), minlength=label.max() + 1)
-    nodes = np.bincount(label[:n_rows], minlength=label.max() + 1)
-    nodes += np.bincount(label[n_rows:][inner], minlength=label.max() + 1)
-    by_row = np.argsort(label[:n_rows], kind="stable")
-    unknowns = np.flatnonzero(inner)
-    by_unknown = unknowns[np.argsort(label[n_rows:][unknowns], kind="stable")]
-    row_ends = np.searchsorted(label[:n_rows][by_row], np.arange(label.max() + 2))
-    unknown_ends = np.searchsorted(label[n_rows:][by_unknown], np.arange(label.max() + 2))
-    found = []
-    for block in np.flatnonzero(edges):
-        mine = rows[by_row[row_ends[block] : row_ends[block + 1]]]
-        members = by_unknown[unknown_ends[block] : unknown_ends[block + 1]]
-        touched = np.unique(system.matrix[mine].indices)
-        leaves = np.setdiff1d(touched[free[touched]], members)
-        found.append(Block(members, leaves, mine, bool(edges[block] == nodes[block] - 1)))
-    return found
+    matrix = system.matrix
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    tied = inner[matrix.indices]
+    n_rows, n = matrix.shape
+    ends = (row[tied], n_rows + matrix.indices[tied].astype(np.int64))
+    graph = sp.coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_rows + n,) * 2)
+    label: IntArray = connected_components(graph.tocsr(), directed=False)[1].astype(np.int64)
+    used = np.zeros(n_rows, dtype=bool)
+    used[ends[0]] = True
+    rows, unknowns = np.flatnonzero(used), np.flatnonzero(inner)
+    edges = np.bincount(label[ends[0]], minlength=1)
+    names = np.flatnonzero(edges)
+    nodes = np.bincount(label[rows], minlength=len(edges))
+    nodes += np.bincount(label[n_rows + unknowns], minlength=len(nodes))[: len(nodes)]
+    at_border = used[row] & free[matrix.indices] & ~tied
+    leaves = np.unique(label[row[at_border]] * n + matrix.indices[at_border])
+    by_row = _grouped(rows, label[rows], names)
+    by_unknown = _grouped(unknowns, label[n_rows + unknowns], names)
+    by_leaf = _grouped(leaves % n, leaves // n, names)
+    return [
+        Block(by_unknown[k], by_leaf[k], by_row[k], bool(edges[name] == nodes[name] - 1))
+        for k, name in enumerate(names)
+    ]
+
+
+def _grouped(ids: IntArray, label: IntArray, names: IntArray) -> list[IntArray]:
+    """The ids under each label, in the order of the labels' names."""
+    order = np.argsort(label, kind="stable")
+    ends = np.searchsorted(label[order], [names, names + 1])
+    return [ids[order[a:b]] for a, b in zip(*ends.tolist(), strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,16 +220,31 @@ class Program:
     """The linear programs of one block."""
 
     def __init__(self, system: System, block: Block, bounds: Bounds) -> None:
-        self.columns = np.concatenate([block.inner, block.border])
-        rows = system.matrix[block.statements]
+        self.columns: IntArray = np.concatenate([block.inner, block.border])
+        at, starts = system.entries(block.statements)
+        members, a = system.matrix.indices[at], system.matrix.data[at]
+        row = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(at))))
+        order = np.argsort(self.columns)
+        place = np.searchsorted(self.columns, members, sorter=order)
+        place = order[np.minimum(place, len(order) - 1)]
+        free = self.columns[place] == members
+        shape = (len(starts), len(self.columns))
+        self._matrix = sp.csc_array((a[free], (row[free], place[free])), shape=shape)
+        known = a[~free] * bounds.lower[members[~free]]
+        self._right: FloatArray = -np.bincount(row[~free], known, len(starts)).astype(float)
+        self._limits: FloatArray = np.column_stack(
+            [bounds.lower[self.columns], bounds.upper[self.columns]]
+        )
         self._statements = block.statements
-        self._matrix = rows[:, self.columns].tocsc()
-        fixed = np.ones(system.n_unknowns, dtype=bool)
-        fixed[self.columns] = False
-        known = np.where(fixed, bounds.lower, 0.0)
-        self._right = -(rows @ known)
-        self._limits = np.column_stack([bounds.lower[self.columns], bounds.upper[self.columns]])
         self.solved = 0
+
+    def allows(self, point: FloatArray) -> bool:
+        """Whether the block's statements and bounds hold at a point: (n_columns,)."""
+        low, high = self._limits.T
+        inside = (point >= low - _TOLERANCE) & (point <= high + _TOLERANCE)  # NaN is outside
+        return bool(
+            inside.all() and (np.abs(self._matrix @ point - self._right) <= _TOLERANCE).all()
+        )
 
     def best(self, objective: FloatArray) -> tuple[FloatArray, Active] | None:
         """A point that minimises ``objective @ x``; None when there is no feasible point.
@@ -243,7 +261,7 @@ class Program:
         from scipy.optimize import linprog
 
         self.solved += 1
-        result = linprog(
+        result = linprog(  # type: ignore[call-overload] # the stubs know dense matrices only
             objective, A_eq=self._matrix, b_eq=self._right, bounds=self._limits, method="highs"
         )
         if result.x is None:

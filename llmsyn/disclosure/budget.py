@@ -178,7 +178,7 @@ def _frequent(
 
 def _mask(table: Table, keep: IntArray) -> BoolArray:
     """Cells of a table that are withheld: all but these (of pairs, and their mirror images)."""
-    mask = np.ones(table.counts.size, dtype=bool)
-    mask[keep] = False
-    mask = mask.reshape(table.counts.shape)
+    flat = np.ones(table.counts.size, dtype=bool)
+    flat[keep] = False
+    mask: BoolArray = flat.reshape(table.counts.shape)
     return mask & mask.T if table.is_pairs else mask

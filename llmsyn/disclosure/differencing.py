@@ -13,7 +13,7 @@ the other, counts of the same cell are compared one by one, as long as the sizes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from llmsyn.disclosure.bounds import Bounds, ContradictionError, propagate
 from llmsyn.disclosure.choosing import Chooser
 from llmsyn.disclosure.register import Entry
 from llmsyn.disclosure.settings import Settings
-from llmsyn.disclosure.slots import half_width, printed
+from llmsyn.disclosure.slots import printed
 from llmsyn.disclosure.statements import statements
 from llmsyn.disclosure.suppression import exact_cells, release_bounds
 from llmsyn.disclosure.system import BoolArray, IntArray, N, System
@@ -77,15 +77,12 @@ def earlier_knowledge(system: System, releases: Sequence[Profile], n_units: floa
     ----------
     system : of the new release, then of these.
     """
-    bounds = limits(system, n_units)
-    for profile, slots in zip(releases, system.slots[1:]):
-        for slot, ids in slots.items():
-            counts, spare = printed(profile, slot), half_width(profile, slot)
-            known = (ids >= 0) & ~np.isnan(counts)
-            low, high = counts[known] - spare, counts[known] + spare
-            np.maximum.at(bounds.lower, ids[known], np.ceil(low - 1e-6))
-            np.minimum.at(bounds.upper, ids[known], np.floor(high + 1e-6))
-    return bounds
+    if not releases:
+        return limits(system, n_units)
+    earlier = replace(
+        system, slots=system.slots[1:], means=system.means[1:], code_axes=system.code_axes[1:]
+    )
+    return published(earlier, tuple(releases))
 
 
 def difference_cells(
@@ -126,7 +123,7 @@ def difference_cells(
     removed: set[int] = set()
     relation: Relation = "nested" if gap else "overlapping"
     auditor = Auditor(system, None, settings)
-    chooser = Chooser(system, truth)
+    chooser = Chooser(system, truth, settings.threshold)
     now_shown = shown.copy()
     while True:
         now = release_bounds(system, exact, now_shown, settings)

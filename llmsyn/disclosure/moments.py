@@ -19,7 +19,7 @@ import numpy as np
 from llmsyn.codes.systems import ICD_SYSTEMS, parents
 from llmsyn.disclosure.atoms import MORE, NONE
 from llmsyn.disclosure.slots import FACETS, Slot
-from llmsyn.disclosure.system import Draft, IntArray
+from llmsyn.disclosure.system import Draft, IntArray, N, Tier
 from llmsyn.profile.variables import UNLISTED, CodeSet, FloatArray
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 MEAN_DECIMALS = 2
 """A published mean of unlisted codes is rounded to this many decimals."""
+
+AMOUNT_PER_UNIT = 1e4
+"""More codes than any unit has, and more pairs than counts need."""
 
 _NESTING = (*ICD_SYSTEMS, "atc")
 """Code systems in which a shorter code is the category of a longer one."""
@@ -55,8 +58,17 @@ def totals(writer: Writer, release: int, index: int, codes: CodeSet) -> None:
         _moment(draft, total, together, 1)
     if codes.unlisted_per_unit is not None:
         writer.means[release][index] = all_unlisted
+        draft.price(np.array([all_unlisted]), Tier.HISTOGRAM)  # the mean is printed
     if codes.main is not None and total is not None:
         _without_codes(writer, release, codes, total)
+    if listed is not None:
+        any_listed = _some(draft, listed, f"{codes.name}: any listed code")
+        _within(draft, prevalences, any_listed, [f"{codes.name}={c}" for c in codes.codes])
+    if codes.main is not None and unlisted is not None:
+        side, at = writer.side(f"{codes.name}.main", (*codes.codes, UNLISTED), release)
+        main = writer.cells((), ((),), (side,))[0][at[-1:]]
+        any_unlisted = _some(draft, unlisted, f"{codes.name}: any unlisted code")
+        _within(draft, main, any_unlisted, [f"{codes.name}.main={UNLISTED}"])
 
 
 def pair_totals(writer: Writer, release: int) -> None:
@@ -105,6 +117,21 @@ def nested_codes(writer: Writer, codes: CodeSet, ids: IntArray) -> None:
     writer.draft.sums(np.stack([inner, rest], axis=1), ids[[j for _, j in found]])
 
 
+def _some(draft: Draft, histogram: IntArray, name: str) -> int:
+    """Units that have at least one code: all but the first cell of the histogram."""
+    some = draft.new((1,), lambda _: name)
+    draft.sums(np.array([[histogram[0], some[0]]]), np.array([N]))
+    return int(some[0])
+
+
+def _within(draft: Draft, inner: IntArray, outer: int, names: list[str]) -> None:
+    """Units that are counted in each of these are counted in the outer one as well."""
+    if not len(inner):
+        return
+    rest = draft.new((len(inner),), lambda k: f"some code, but not {names[k[0]]}")
+    draft.sums(np.stack([inner, rest], axis=1), np.full(len(inner), outer))
+
+
 def _total(draft: Draft, name: str) -> int:
     return int(draft.new((1,), lambda _: name, count=False)[0])
 
@@ -130,7 +157,10 @@ def _moment(draft: Draft, histogram: IntArray, total: int, order: int) -> None:
     slack = _total(draft, "slack")
     ids = np.concatenate([histogram[:-1], [amount, total]])
     draft.equations(ids[None], np.concatenate([weight[:-1], [1.0, -1.0]]))
-    draft.equations(np.array([[amount, histogram[-1], slack]]), np.array([1.0, -weight[-1], -1.0]))
+    rest = _total(draft, "slack")
+    beyond = histogram[-1]
+    draft.equations(np.array([[amount, beyond, slack]]), np.array([1.0, -weight[-1], -1.0]))
+    draft.equations(np.array([[amount, beyond, rest]]), np.array([1.0, -AMOUNT_PER_UNIT, 1.0]))
 
 
 def _without_codes(writer: Writer, release: int, codes: CodeSet, total: IntArray) -> None:

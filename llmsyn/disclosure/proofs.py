@@ -40,6 +40,8 @@ def proof(
     those in one statement with the unknown.
     """
     leaves: dict[int, int] = {}
+    # That nobody is beyond a histogram follows from its last cell, if that is printed.
+    ends = {beyond: last for last, beyond in system.beyond.items() if known[last]}
     seen: set[tuple[int, Side]] = set()
     front: list[tuple[int, Side]] = [(unknown, side)]
     depth = 0
@@ -53,6 +55,8 @@ def proof(
             for reason in _reasons(system, bounds, triangles, *goal):
                 if known[reason[0]] or reason[0] == N:
                     leaves.setdefault(reason[0], depth)
+                elif reason[0] in ends and _step(bounds, *reason) == 0:
+                    leaves.setdefault(ends[reason[0]], depth)
                 else:
                     behind.append(reason)
         front = [goal for goal in behind if goal not in seen and _step(bounds, *goal) > 0]
@@ -89,6 +93,6 @@ def _reasons(
             return [
                 (int(m), "lower" if low else "upper") for m, low in zip(others, use_lower.tolist())
             ]
-    pairs = triangles.third_pairs(unknown)
+    pairs = triangles.behind(unknown, upper=side == "upper")
     ends: tuple[Side, Side] = ("lower", "upper")
     return [(p, end) for p in pairs for end in ends]

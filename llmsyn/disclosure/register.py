@@ -191,7 +191,7 @@ def _read_variable(v: Mapping[str, Any]) -> Variable:
         missing = float("nan") if v["missing"] is None else float(v["missing"])
         edges = np.array(v["edges"], dtype=float)
         return Numeric(unit="", decimals=0, edges=edges, missing_count=missing, **common)
-    parts = {
+    parts: dict[str, Any] = {
         part: None if v[part] is None else _array(v[part])
         for part in ("main", "listed", "unlisted", "total")
     }
@@ -209,7 +209,9 @@ def _numbers(counts: FloatArray | None) -> Any:
     """Nested lists; None stands for a count that was not printed."""
     if counts is None:
         return None
-    return np.where(np.isnan(counts), None, counts.astype(object)).tolist()
+    written = counts.astype(object)
+    written[np.isnan(counts)] = None
+    return written.tolist()
 
 
 def _number(value: float | None) -> float | None:

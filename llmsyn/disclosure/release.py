@@ -18,19 +18,18 @@ from llmsyn.disclosure.differencing import (
     same_people,
 )
 from llmsyn.disclosure.findings import AuditResult
+from llmsyn.disclosure.printing import printed_profile
 from llmsyn.disclosure.register import Entry, Register
 from llmsyn.disclosure.risk import Risk
-from llmsyn.disclosure.rounding import rounded, rounded_mean
 from llmsyn.disclosure.settings import Settings
-from llmsyn.disclosure.slots import Slot, with_printed
+from llmsyn.disclosure.slots import Slot
 from llmsyn.disclosure.statements import statements
-from llmsyn.disclosure.suppression import Suppression, exact_cells, masked, suppress
+from llmsyn.disclosure.suppression import Suppression, exact_cells, suppress
 from llmsyn.disclosure.system import BoolArray, IntArray, System
 from llmsyn.disclosure.tails import pooled_histograms, tail_findings
 from llmsyn.disclosure.views import Truth, owner_view
 from llmsyn.errors import CheckFailed
 from llmsyn.profile.types import Disclosure, Profile
-from llmsyn.profile.variables import CodeSet
 
 if TYPE_CHECKING:
     from llmsyn.measurement import Measurement
@@ -142,7 +141,7 @@ def disclose(
     choice = suppress(
         auditor, exact, settings, background=background, withheld=hidden, differencing=differing
     )
-    profile, empty = _print(units, system, choice.printed, settings, withheld or {})
+    profile, empty = printed_profile(units, system, choice.printed, settings, withheld or {})
     profile = replace(
         profile,
         disclosure=Disclosure(
@@ -203,6 +202,8 @@ def _compare(
     """Check the release against every earlier one; cells to leave out, in the joint system."""
     comparisons: list[Comparison] = []
     differing: list[IntArray] = [np.empty(0, dtype=np.int64)]
+    if not entries:
+        return comparisons, differing[0]
     alone = statements(units)
     truth: Truth = owner_view(alone, units, patients)
     joint = auditor.system
@@ -229,36 +230,6 @@ def _printable(system: System, truth: Truth, settings: Settings) -> BoolArray:
     shown = np.zeros(system.n_unknowns, dtype=bool)
     shown[cells] = (truth.patients[cells] >= settings.threshold) | (truth.units[cells] == 0)
     return shown
-
-
-def _print(
-    units: Profile,
-    system: System,
-    shown: BoolArray,
-    settings: Settings,
-    withheld: Mapping[Slot, BoolArray],
-) -> tuple[Profile, tuple[str, ...]]:
-    """The profile as it is printed, and the tables of which nothing is left."""
-    arrays = {
-        slot: rounded(counts, settings) for slot, counts in masked(units, system, shown).items()
-    }
-    empty = [s for s, a in arrays.items() if s.place == "table" and np.isnan(a).all()]
-    profile = with_printed(units, arrays, half_width=settings.half_width)
-    variables = tuple(
-        replace(v, unlisted_per_unit=rounded_mean(v.unlisted_per_unit))
-        if isinstance(v, CodeSet) and v.unlisted_per_unit is not None
-        else v
-        for v in profile.variables
-    )
-    gone = {slot.index for slot in empty}
-    tables = tuple(
-        replace(t, absent="suppressed") for i, t in enumerate(profile.tables) if i not in gone
-    )
-    explained = {slot.index for slot in withheld if slot.place == "table"}
-    names = tuple(
-        f"{units.tables[i].name}: no cell can be printed" for i in sorted(gone - explained)
-    )
-    return replace(profile, variables=variables, tables=tables), names
 
 
 def _removed(system: System, truth: Truth, choice: Suppression) -> tuple[Removed, ...]:

@@ -61,7 +61,7 @@ def statements(*profiles: Profile) -> System:
         writer.occupied.append(ids[(found > 0) & (ids >= 0)])
     taken = np.concatenate(writer.occupied)
     writer.draft.structural = [np.setdiff1d(ids, taken) for ids in writer.draft.structural]
-    return writer.draft.finish(writer.slots, writer.means, writer.all_grids())
+    return writer.draft.finish(writer.slots, writer.means, writer.code_axes, writer.all_grids())
 
 
 class Writer:
@@ -74,6 +74,7 @@ class Writer:
         self.grids: dict[tuple[tuple[str, ...], frozenset[str]], list[Grid]] = defaultdict(list)
         self.slots: list[dict[Slot, IntArray]] = [{} for _ in profiles]
         self.means: list[dict[int, int]] = [{} for _ in profiles]
+        self.code_axes: list[dict[Slot, int]] = [{} for _ in profiles]
         self.occupied: list[IntArray] = [np.empty(0, dtype=np.int64)]
         self._atoms: dict[tuple[str, int], Atoms] = {}
 
@@ -119,7 +120,22 @@ class Writer:
             slot[Slot("variable", index, "missing_count")] = ids[at[-1]]
         elif isinstance(variable, Numeric):
             self.draft.structural.append(ids[-1:])  # no value is missing, and it says so
+        elif self._everybody_has(variable.name):
+            self.draft.structural.append(np.setdiff1d(ids, ids[at]))
         self.draft.price(ids[at], Tier.MARGIN)
+
+    def _everybody_has(self, name: str) -> bool:
+        """Whether the levels of a variable are those of all units; so they are, if not proven.
+
+        A cohort that is measured in the form of another profile may have other levels.
+        """
+        for profile in self.profiles:
+            for variable in profile.variables:
+                if variable.name == name and isinstance(variable, Categorical):
+                    most = float(np.sum(variable.counts + variable.half_width))  # NaN if any is
+                    if most < profile.n_units - 0.5:
+                        return False
+        return True
 
     def _code_set(self, release: int, index: int, codes: CodeSet) -> None:
         slot = self.slots[release]
@@ -177,8 +193,7 @@ class Writer:
             rows = [rows[k] for k in keep]
         stack = tuple(dict.fromkeys(labels))
         ids = self.cells(names, stack, sides)
-        has = ids[(slice(None), *(0 for _ in names))]  # (n_stack, n_parts, ...)
-        has = has[(slice(None), *np.ix_(*(made[i][1] for i in others)))] if others else has
+        has = _parts(_having(ids, len(names)), [made[i][1] for i in others])
         where = {row: i for i, row in enumerate(stack)}
         shape = [len(table.axes[i].labels) for i in (*code_axes, *others)]
         full = np.full(shape, -1, dtype=np.int64)
@@ -186,6 +201,8 @@ class Writer:
             full[row] = has[where[label]]
         axis_order = np.argsort([*code_axes, *others])
         self.slots[release][Slot("table", index)] = np.ascontiguousarray(full.transpose(axis_order))
+        if len(code_axes) == 1:
+            self.code_axes[release][Slot("table", index)] = code_axes[0]
         tier = Tier.PAIR if len(code_axes) == 2 else Tier.TABLE
         if len(table.axes) == 2 and not code_axes:
             tier = Tier.LEVELS
@@ -244,13 +261,11 @@ class Writer:
         shared = [row for row in one.stack if row in two.rows]
         if not shared:
             return
-        has = tuple(0 for _ in one.codes)
-        left = one.ids[[one.rows[r] for r in shared]][(slice(None), *has)]
-        right = two.ids[[two.rows[r] for r in shared]][(slice(None), *has)]
+        left = _having(one.ids[[one.rows[r] for r in shared]], len(one.codes))
+        right = _having(two.ids[[two.rows[r] for r in shared]], len(two.codes))
         for groups in product(*(join(a, b) for a, b in zip(one.sides, two.sides))):
-            a = left[(slice(None), *np.ix_(*(g[0] for g in groups)))] if groups else left
-            b = right[(slice(None), *np.ix_(*(g[1] for g in groups)))] if groups else right
-            a, b = a.reshape(len(shared), -1), b.reshape(len(shared), -1)
+            a = _parts(left, [group[0] for group in groups]).reshape(len(shared), -1)
+            b = _parts(right, [group[1] for group in groups]).reshape(len(shared), -1)
             signs = np.concatenate([np.ones(a.shape[1]), -np.ones(b.shape[1])])
             plain = a.shape[1] == 1 or b.shape[1] == 1
             if a.shape[1] == 1:
@@ -284,3 +299,17 @@ class Writer:
             inner.shape, lambda index: name((rows[index[0]], 0, *index[1:])) + ", but not main"
         )
         self.draft.sums(np.stack([inner, rest], axis=-1), outer)
+
+
+def _having(ids: IntArray, n_codes: int) -> IntArray:
+    """Cells of units that have every code: (n_stack, 2, ..., n_parts, ...) loses its 2s."""
+    for _ in range(n_codes):
+        ids = ids[:, 0]
+    return ids
+
+
+def _parts(ids: IntArray, at: Sequence[IntArray | list[int]]) -> IntArray:
+    """Some parts of each side: (n_stack, n_parts, ...) to (n_stack, len(at[0]), ...)."""
+    for axis, parts in enumerate(at, start=1):
+        ids = np.take(ids, parts, axis=axis)
+    return ids

@@ -12,6 +12,7 @@ from llmsyn.cohort.types import Cohort
 from llmsyn.disclosure.slots import FACETS, Slot, printed, slots
 from llmsyn.disclosure.system import BoolArray, IntArray
 from llmsyn.measurement.labels import Labels, Many, Single
+from llmsyn.profile.tables import Axis, Table
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import CodeSet, FloatArray, Numeric
 
@@ -29,6 +30,7 @@ class Statistics:
     slot, cell : (m,) slot (index into ``slots``) and flat index of each column.
     slots : the slots of the profile.
     counts : (m,) units in the cell.
+    axes : of each measured table, by its number.
     n_dropped : candidates that were not looked at.
     """
 
@@ -37,11 +39,33 @@ class Statistics:
     cell: IntArray
     slots: tuple[Slot, ...]
     counts: FloatArray
+    axes: Mapping[int, tuple[Axis, ...]]
     n_dropped: int = 0
 
     def printed_by(self, profile: Profile) -> BoolArray:
-        """Columns whose cell a profile of the measured form prints: (m,)."""
-        return self.where({s: ~np.isnan(printed(profile, s)) for s in slots(profile)})
+        """Columns whose cell a release of what was measured prints: (m,).
+
+        Parameters
+        ----------
+        profile : may lack tables of the measurement, and codes on their axes.
+        """
+        masks = {s: ~np.isnan(printed(profile, s)) for s in slots(profile) if s.place != "table"}
+        names = [tuple(a.variable for a in t.axes) for t in profile.tables]
+        after = 0
+        for index, axes in sorted(self.axes.items()):
+            name = tuple(axis.variable for axis in axes)
+            at = next((i for i in range(after, len(names)) if names[i] == name), None)
+            if at is None or not _is_part(profile.tables[at], axes):
+                continue
+            after = at + 1
+            mask = np.zeros([len(axis.labels) for axis in axes], dtype=bool)
+            places = [
+                [axis.labels.index(label) for label in side.labels]
+                for axis, side in zip(axes, profile.tables[at].axes)
+            ]
+            mask[np.ix_(*places)] = ~np.isnan(profile.tables[at].counts)
+            masks[Slot("table", index)] = mask
+        return self.where(masks)
 
     def where(self, masks: Mapping[Slot, BoolArray]) -> BoolArray:
         """Columns whose cell is marked: (m,).  A cell beyond the end of a mask is not."""
@@ -88,8 +112,14 @@ def statistics_of(
         cell=np.concatenate([flat for _, flat, _ in picked]).astype(np.int64),
         slots=places,
         counts=np.concatenate([counts for _, _, counts in picked]),
+        axes={i: table.axes for i, table in enumerate(like.tables)},
         n_dropped=max(n_all - sum(len(flat) for _, flat, _ in picked), 0),
     )
+
+
+def _is_part(table: Table, axes: tuple[Axis, ...]) -> bool:
+    """Whether a printed table can be one with these axes: its labels are among theirs."""
+    return all(set(a.labels) <= set(b.labels) for a, b in zip(table.axes, axes))
 
 
 def _of_batch(

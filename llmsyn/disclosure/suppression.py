@@ -23,13 +23,14 @@ from llmsyn.disclosure.audit import Auditor
 from llmsyn.disclosure.bounds import Bounds, ContradictionError
 from llmsyn.disclosure.choosing import Chooser
 from llmsyn.disclosure.findings import Finding
+from llmsyn.disclosure.moments import MEAN_DECIMALS
 from llmsyn.disclosure.settings import Settings
-from llmsyn.disclosure.slots import Slot, printed
+from llmsyn.disclosure.slots import HISTOGRAMS, Slot, printed
 from llmsyn.disclosure.system import BoolArray, IntArray, N, System
-from llmsyn.disclosure.views import Truth, limits
+from llmsyn.disclosure.views import Truth, limits, mean_half_width
 from llmsyn.errors import CheckFailed, InfeasibleError
 from llmsyn.profile.types import Profile
-from llmsyn.profile.variables import FloatArray
+from llmsyn.profile.variables import CodeSet, FloatArray
 
 _MAX_ROUNDS = 400
 
@@ -92,8 +93,10 @@ def suppress(
     shown[cells] = True
     shown[list(reason)] = False
     shown[N] = True
+    means = np.array(list(system.means[0].values()), dtype=np.int64)
+    shown[means[~np.isnan(exact[means])]] = True
     proof: dict[int, str] = {}
-    chooser = Chooser(system, truth)
+    chooser = Chooser(system, truth, settings.threshold)
     for rounds in range(1, _MAX_ROUNDS + 1):
         findings = _audit(auditor, exact, shown, settings, background)
         if not findings:
@@ -128,7 +131,7 @@ def _audit(
             np.maximum(given.lower, background.lower), np.minimum(given.upper, background.upper)
         )
     try:
-        return auditor.run(given)
+        return auditor.run(given, thorough=False)
     except ContradictionError as error:
         raise CheckFailed(
             f"{auditor.system.name(error.unknown)}: what is about to be released contradicts what "
@@ -143,7 +146,17 @@ def release_bounds(
     bounds = limits(system, float(exact[N]))
     base, spare = settings.rounding, settings.half_width
     ids = np.flatnonzero(shown & ~np.isnan(exact))
-    ids = ids[ids != N]
+    means = np.array(list(system.means[0].values()), dtype=np.int64)
+    amount = np.round(exact[means] / exact[N], MEAN_DECIMALS) * exact[N]
+    wide = mean_half_width(float(exact[N]))
+    use = shown[means] & ~np.isnan(exact[means])
+    bounds.lower[means[use]] = np.maximum(np.ceil(amount[use] - wide - 1e-6), 0.0)
+    bounds.upper[means[use]] = np.floor(amount[use] + wide + 1e-6)
+    for slot, cells in system.slots[0].items():
+        # A histogram whose last cell is printed ends there.
+        if slot.part in HISTOGRAMS and shown[cells[-1]] and int(cells[-1]) in system.beyond:
+            bounds.upper[system.beyond[int(cells[-1])]] = 0.0
+    ids = ids[(ids != N) & ~np.isin(ids, means)]
     value = np.round(exact[ids] / base) * base
     bounds.lower[ids] = np.maximum(np.ceil(value - spare - 1e-6), 0.0)
     bounds.upper[ids] = np.floor(value + spare + 1e-6)
@@ -151,12 +164,21 @@ def release_bounds(
 
 
 def exact_cells(system: System, units: Profile) -> FloatArray:
-    """Exact counts of the printed cells of a measurement: (n_unknowns,), NaN elsewhere."""
+    """Exact counts of the printed cells of a measurement, and the sums behind its means.
+
+    Returns
+    -------
+    (n_unknowns,) NaN elsewhere.
+    """
     exact = np.full(system.n_unknowns, np.nan)
     exact[N] = units.n_units
     for slot, ids in system.slots[0].items():
         counts = printed(units, slot)
         exact[ids[ids >= 0]] = counts[ids >= 0]
+    for index, unknown in system.means[0].items():
+        codes = units.variables[index]
+        if isinstance(codes, CodeSet) and codes.unlisted_per_unit is not None:
+            exact[unknown] = round(codes.unlisted_per_unit * units.n_units)
     return exact
 
 

@@ -116,10 +116,11 @@ class System:
         printed array are among the unknowns (-1: no count there).
     means : for each release, the unknown that is the number of unlisted codes of all units,
         by index of the code set.
+    code_axes : for each release, the axis of codes of those tables that have one such axis.
     grids : all complete tables.
     """
 
-    matrix: sp.csr_matrix
+    matrix: sp.csr_array
     plain: BoolArray
     protected: BoolArray
     structural: BoolArray
@@ -129,6 +130,7 @@ class System:
     beyond: dict[int, int]
     slots: tuple[dict[Slot, IntArray], ...]
     means: tuple[dict[int, int], ...]
+    code_axes: tuple[dict[Slot, int], ...]
     grids: tuple[Grid, ...]
     namers: tuple[tuple[int, tuple[int, ...], Namer], ...]
 
@@ -145,6 +147,17 @@ class System:
                 return namer(tuple(int(i) for i in index))
         raise IndexError(unknown)
 
+    def says_something(self, release: int, slot: Slot, shown: BoolArray) -> BoolArray:
+        """Cells of a table that are printed and not forced by logic, in the table's shape.
+
+        Parameters
+        ----------
+        shown : (n_unknowns,) counts that are printed.
+        """
+        ids = self.slots[release][slot]
+        says: BoolArray = (ids >= 0) & (shown & ~self.structural)[np.maximum(ids, 0)]
+        return says
+
     def statements_of(self, unknown: int) -> IntArray:
         """Rows of the matrix in which an unknown occurs."""
         found: IntArray = self._columns.indices[
@@ -158,8 +171,53 @@ class System:
         found: IntArray = self.matrix.indices[start:stop].astype(np.int64)
         return found
 
+    def entries(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """Where the nonzero entries of some rows stand in the matrix's data.
+
+        Returns
+        -------
+        at, starts : (n_entries,) positions, row after row; (n_rows,) where each row begins.
+        """
+        return _spans(self._starts, rows)
+
+    def sums(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Plain statements, one total and its parts each.
+
+        Returns
+        -------
+        rows, total : (n_sums,) statement, and the unknown that is its total.
+        sum, part : (n_parts,) index of the sum, and one of its parts.
+        """
+        rows = np.flatnonzero(self.plain)
+        at, starts = self.entries(rows)
+        number = np.repeat(np.arange(len(rows)), np.diff(np.append(starts, len(at))))
+        member = self.matrix.indices[at].astype(np.int64)
+        is_total = self.matrix.data[at] < 0
+        total = np.zeros(len(rows), dtype=np.int64)
+        total[number[is_total]] = member[is_total]
+        return rows, total, number[~is_total], member[~is_total]
+
+    def count(self, unknowns: BoolArray) -> IntArray:
+        """How many of the marked unknowns occur in each row: (n_statements,)."""
+        row = np.repeat(np.arange(len(self._starts) - 1), np.diff(self._starts))
+        found = np.bincount(row[unknowns[self.matrix.indices]], minlength=len(self._starts) - 1)
+        return found.astype(np.int64)
+
+    def rows_about(self, unknowns: IntArray) -> IntArray:
+        """Rows in which any of these unknowns occurs, ascending."""
+        wanted = np.zeros(self.n_unknowns, dtype=bool)
+        wanted[unknowns] = True  # each once, and faster than np.unique
+        at, _ = _spans(self._columns.indptr.astype(np.int64), np.flatnonzero(wanted))
+        found = np.zeros(self.matrix.shape[0], dtype=bool)
+        found[self._columns.indices[at]] = True
+        return np.flatnonzero(found)
+
     @cached_property
-    def _columns(self) -> sp.csc_matrix:
+    def _starts(self) -> IntArray:
+        return self.matrix.indptr.astype(np.int64)
+
+    @cached_property
+    def _columns(self) -> sp.csc_array:
         return self.matrix.tocsc()
 
 
@@ -217,11 +275,12 @@ class Draft:
         self,
         slots: Sequence[dict[Slot, IntArray]],
         means: Sequence[dict[int, int]],
+        code_axes: Sequence[dict[Slot, int]],
         grids: Sequence[Grid],
     ) -> System:
         """The system as it stands."""
         indptr = np.concatenate([[0], np.cumsum(np.concatenate(self.lengths))])
-        matrix = sp.csr_matrix(
+        matrix = sp.csr_array(
             (np.concatenate(self.coefficients), np.concatenate(self.ids), indptr),
             shape=(len(indptr) - 1, self.size),
         )
@@ -250,6 +309,16 @@ class Draft:
             beyond=dict(self.beyond),
             slots=tuple(slots),
             means=tuple(means),
+            code_axes=tuple(code_axes),
             grids=tuple(grids),
             namers=tuple(self.namers),
         )
+
+
+def _spans(indptr: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Positions from ``indptr[row]`` up to ``indptr[row + 1]`` of these rows, one after another."""
+    first = indptr[rows].astype(np.int64)
+    length = indptr[rows + 1] - first
+    starts: IntArray = np.cumsum(length) - length
+    at: IntArray = np.arange(int(length.sum()), dtype=np.int64) + np.repeat(first - starts, length)
+    return at, starts

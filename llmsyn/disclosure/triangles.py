@@ -20,8 +20,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from llmsyn.disclosure.bounds import Bounds
-from llmsyn.disclosure.system import BoolArray, IntArray, N, System
+from llmsyn.disclosure.system import BoolArray, Grid, IntArray, N, System
 from llmsyn.profile.variables import FloatArray
+
+_AT_ONCE = 4_000_000  # pairs times third events that are looked at together
 
 
 @dataclass(eq=False)
@@ -36,7 +38,7 @@ class Triangles:
 
     single: IntArray
     pair: IntArray
-    _third: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _third: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, system: System) -> Triangles:
@@ -46,8 +48,7 @@ class Triangles:
         singles: dict[tuple[str, object], int] = {}
         for grid in system.grids:
             if len(grid.codes) + len(grid.sides) == 1:
-                for name, unknown in _events(grid.codes, grid.stack, grid.sides, grid.ids):
-                    singles[name] = unknown
+                singles.update(_events(grid))
         rank: dict[tuple[str, object], int] = {}
 
         def event(name: tuple[str, object]) -> int:
@@ -85,7 +86,6 @@ class Triangles:
         threshold : T; an upper bound of T or more, or a lower one of 1 or less, is of no use.
         wanted : (n_unknowns,) pairs that matter.
         """
-        self._third.clear()
         n_events = len(self.single)
         if n_events < 3:
             return None
@@ -107,9 +107,11 @@ class Triangles:
         moved = (new_low > bounds.lower[ids] + 0.5) | (new_high < bounds.upper[ids] - 0.5)
         if not moved.any():
             return None
-        for k in np.flatnonzero(moved):
-            helpers = (self.pair[i[k], third[k]], self.pair[j[k], third[k]])
-            self._third[int(ids[k])] = tuple(int(h) for h in helpers if h >= 0)
+        for end, side in enumerate(third):
+            for k in np.flatnonzero(moved & (side >= 0)):
+                corners = [i[k], j[k], side[k]]
+                behind = [*self.pair[side[k], corners[:2]], *self.single[corners]]
+                self._third[int(ids[k]), end] = tuple(int(h) for h in behind if h >= 0)
         lower, upper = bounds.lower.copy(), bounds.upper.copy()
         steps = bounds.lower_step.copy(), bounds.upper_step.copy()
         step = 1 + int(max(s.max() for s in steps))
@@ -119,24 +121,21 @@ class Triangles:
         np.minimum.at(upper, ids, new_high)
         return Bounds(lower, upper, *steps)
 
-    def third_pairs(self, unknown: int) -> tuple[int, ...]:
-        """Pairs that moved the bound of a pair when :meth:`tighten` was last called."""
-        return self._third.get(unknown, ())
+    def behind(self, unknown: int, *, upper: bool) -> tuple[int, ...]:
+        """Counts that moved a bound of a pair, as :meth:`tighten` last found it."""
+        return self._third.get((unknown, int(upper)), ())
+
+    def forget(self) -> None:
+        """Forget what moved which bound."""
+        self._third.clear()
 
 
-def _events(
-    codes: tuple[str, ...],
-    stack: tuple[tuple[str, ...], ...],
-    sides: tuple[object, ...],
-    ids: IntArray,
-) -> list[tuple[tuple[str, object], int]]:
-    if codes:
-        return [((codes[0], row[0]), int(ids[i, 0])) for i, row in enumerate(stack)]
-    side = sides[0]
-    return [
-        ((side.variable, part), int(ids[0, i]))  # type: ignore[attr-defined]
-        for i, part in enumerate(side.parts)  # type: ignore[attr-defined]
-    ]
+def _events(grid: Grid) -> list[tuple[tuple[str, object], int]]:
+    """The events of a grid with one axis, by variable and label, and their unknowns."""
+    if grid.codes:
+        return [((grid.codes[0], row[0]), int(grid.ids[i, 0])) for i, row in enumerate(grid.stack)]
+    side = grid.sides[0]
+    return [((side.variable, part), int(grid.ids[0, i])) for i, part in enumerate(side.parts)]
 
 
 def _strong(
@@ -166,17 +165,25 @@ def _over_thirds(
     pair_high: FloatArray,
     n: float,
 ) -> tuple[FloatArray, FloatArray, IntArray]:
-    """The tightest bounds of pairs (i, j) over all third events, and which event gave them.
+    """The tightest bounds of pairs (i, j) over all third events, and which events gave them.
 
     Returns
     -------
-    lower, upper, third : (n_pairs,) each.
+    lower, upper : (n_pairs,) each.
+    third : (2, n_pairs) the event that gave each; -1 where none improved it.
     """
     best_low, best_high = pair_low[i, j].copy(), pair_high[i, j].copy()
-    third = np.full(len(i), -1, dtype=np.int64)
-    for k in np.flatnonzero(strong.any(axis=0)):
-        at = np.flatnonzero((strong[i, k] | strong[j, k]) & (i != k) & (j != k))
-        a, b = i[at], j[at]
+    third = np.full((2, len(i)), -1, dtype=np.int64)
+    useful = np.flatnonzero(strong.any(axis=0))
+    strong = strong[:, useful]
+    size = max(_AT_ONCE // max(len(useful), 1), 1)
+    for start in range(0, len(i), size):
+        part = np.arange(start, min(start + size, len(i)))
+        pair, column = np.nonzero(strong[i[part]] | strong[j[part]])
+        pair, k = part[pair], useful[column]
+        apart = (i[pair] != k) & (j[pair] != k)
+        pair, k = pair[apart], k[apart]
+        a, b = i[pair], j[pair]
         a_low, b_low, a_high, b_high = (
             pair_low[a, k],
             pair_low[b, k],
@@ -185,8 +192,9 @@ def _over_thirds(
         )
         lows = np.maximum(a_low + b_low - high[k], low[a] + low[b] + low[k] - a_high - b_high - n)
         highs = np.minimum(high[a] - a_low + b_high, high[b] - b_low + a_high)
-        better = (lows > best_low[at]) | (highs < best_high[at])
-        third[at[better]] = k
-        best_low[at] = np.maximum(best_low[at], lows)
-        best_high[at] = np.minimum(best_high[at], highs)
+        np.maximum.at(best_low, pair, lows)
+        np.minimum.at(best_high, pair, highs)
+        gave_low = (lows >= best_low[pair]) & (lows > pair_low[a, b])
+        gave_high = (highs <= best_high[pair]) & (highs < pair_high[a, b])
+        third[0, pair[gave_low]], third[1, pair[gave_high]] = k[gave_low], k[gave_high]
     return best_low, best_high, third

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmsyn.disclosure.bounds import Bounds, propagate
-from llmsyn.disclosure.moments import MEAN_DECIMALS
+from llmsyn.disclosure.moments import AMOUNT_PER_UNIT, MEAN_DECIMALS
 from llmsyn.disclosure.slots import HISTOGRAMS, Slot, half_width, printed
 from llmsyn.disclosure.system import BoolArray, IntArray, N, System
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import CodeSet, FloatArray
 
-_AMOUNT_PER_UNIT = 1e4  # more codes than any unit has, and more pairs than counts need
 _ROUNDS = 3  # complements, pairs, cells of pairs within levels
 
 
@@ -50,7 +49,7 @@ class Truth:
 def limits(system: System, n_units: float) -> Bounds:
     """What anyone knows: counts lie between 0 and n, and logic makes some of them zero."""
     lower = np.zeros(system.n_unknowns)
-    upper = np.where(system.amounts, _AMOUNT_PER_UNIT * max(n_units, 1.0), n_units)
+    upper = np.where(system.amounts, AMOUNT_PER_UNIT * max(n_units, 1.0), n_units)
     upper[system.structural] = 0.0
     lower[N] = upper[N] = n_units
     return Bounds.given(lower, upper)
@@ -84,12 +83,17 @@ def published(system: System, profiles: tuple[Profile, ...], *, exact: bool = Fa
             if not isinstance(codes, CodeSet) or codes.unlisted_per_unit is None:
                 continue
             amount = codes.unlisted_per_unit * profile.n_units
-            spare = 0.5 if exact else 0.5 * 10.0**-MEAN_DECIMALS * profile.n_units + 0.5
-            lower[unknown] = max(lower[unknown], amount - spare)
-            upper[unknown] = min(upper[unknown], amount + spare)
+            spare = 0.5 if exact else mean_half_width(profile.n_units)
+            lower[unknown] = max(lower[unknown], np.ceil(amount - spare - 1e-6))
+            upper[unknown] = min(upper[unknown], np.floor(amount + spare + 1e-6))
         if not exact:
             _closed_histograms(system, profile, slots, upper)
     return Bounds.given(lower, upper)
+
+
+def mean_half_width(n_units: float) -> float:
+    """By how many codes of all units a printed mean number of codes may be off."""
+    return 0.5 * 10.0**-MEAN_DECIMALS * n_units
 
 
 def _closed_histograms(
@@ -130,12 +134,8 @@ def owner_view(system: System, units: Profile, patients: Profile) -> Truth:
 
 def _spread(system: System, least: FloatArray, most: FloatArray) -> None:
     """One round of the two inequalities between a total and its parts, in place."""
-    rows = system.matrix[np.flatnonzero(system.plain)].tocoo()
-    is_total = rows.data < 0
-    part_row, part = rows.row[~is_total], rows.col[~is_total]
-    total = np.zeros(rows.shape[0], dtype=np.int64)
-    total[rows.row[is_total]] = rows.col[is_total]
-    sum_most = np.bincount(part_row, most[part], rows.shape[0])
+    rows, total, part_row, part = system.sums()
+    sum_most = np.bincount(part_row, most[part], len(rows))
     np.maximum.at(least, part, least[total][part_row] - (sum_most[part_row] - most[part]))
     np.maximum.at(least, total[part_row], least[part])
     np.minimum.at(most, part, most[total][part_row])

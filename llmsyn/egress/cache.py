@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,12 @@ from llmsyn.egress.database import connected, writing
 from llmsyn.egress.requests import Outgoing
 
 FILE_NAME = "egress.sqlite3"
+
+
+def default_folder() -> Path:
+    """``llmsyn`` in the user's cache folder."""
+    folder = os.environ.get("XDG_CACHE_HOME")
+    return (Path(folder) if folder else Path.home() / ".cache") / "llmsyn"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
+from llmsyn.egress.budget import Budget
 from llmsyn.egress.cache import Cache, Kept
 from llmsyn.egress.guard import Listed, check
 from llmsyn.egress.ledger import Ledger
@@ -20,6 +21,14 @@ from llmsyn.errors import ServiceError
 _T = TypeVar("_T")
 Transport: TypeAlias = Callable[[Outgoing], "Reply | Failure"]
 LEDGER_NAME = "ledger.jsonl"
+
+
+class NoAnswer(ServiceError):
+    """The service gave no usable answer; ``answer`` is what came of the last attempt."""
+
+    def __init__(self, message: str, answer: Reply | Failure) -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,8 @@ class Door:
     """The one way out.  Whatever lies above asks :meth:`fetch` and nothing else.
 
     ``transport`` is the seam for other clients, replay and tests; ``listed`` holds public
-    codes of systems whose list does not ship (RxNorm), for the guard.
+    codes of systems whose list does not ship (RxNorm), for the guard.  With a ``budget``
+    each attempt sets its worst case aside before it leaves.
     """
 
     cache: Cache
@@ -52,6 +62,7 @@ class Door:
     transport: Transport = send
     listed: Listed = field(default_factory=dict)
     retrying: Retrying = field(default_factory=Retrying)
+    budget: Budget | None = None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
@@ -66,7 +77,9 @@ class Door:
         Raises
         ------
         InputError : the guard refused the request; nothing left.
-        ServiceError : the service failed and no reply is kept that could stand in.
+        ServiceError : the service failed and no reply is kept that could stand in
+            (:class:`NoAnswer` where it was asked now).
+        BudgetReached : an attempt might pass a limit.
         OutputError : cache or ledger cannot be written.
         """
         outgoing = check(request, self.listed)
@@ -101,16 +114,26 @@ class Door:
         while True:
             attempt += 1
             limiter.wait(outgoing.service)
-            entry = self.ledger.sent(outgoing, attempt, self.clock())
-            started = time.monotonic()
-            answer = self.transport(outgoing)
-            self.ledger.answered(entry, answer, time.monotonic() - started)
+            answer = self._attempt(outgoing, attempt)
             if isinstance(answer, Reply) and answer.status == 200:
                 return answer
             pause = self.retrying.pause(answer, attempt, self.clock())
             if pause is None:
-                raise ServiceError(_sentence(outgoing, answer, attempt, self.clock()))
+                raise NoAnswer(_sentence(outgoing, answer, attempt, self.clock()), answer)
             self.sleep(pause)
+
+    def _attempt(self, outgoing: Outgoing, attempt: int) -> Reply | Failure:
+        reserved = None if self.budget is None else self.budget.reserve(outgoing)
+        answer: Reply | Failure | None = None
+        try:
+            entry = self.ledger.sent(outgoing, attempt, self.clock())
+            started = time.monotonic()
+            answer = self.transport(outgoing)
+            self.ledger.answered(entry, answer, time.monotonic() - started)
+        finally:
+            if self.budget is not None and reserved is not None:
+                self.budget.settle(reserved, answer)
+        return answer
 
 
 def open_door(folder: Path, ledger: Path | None = None, listed: Listed | None = None) -> Door:
@@ -125,6 +148,6 @@ def _sentence(outgoing: Outgoing, answer: Reply | Failure, attempts: int, now: f
         return f"{who} {answer.reason}{times}; check the address and the network, or try later"
     wait = retry_after_seconds(answer, now)
     later = "try again later" if wait is None else f"try again in {wait:.0f} s, as it asks"
-    if answer.status < 500 and answer.status not in (408, 425, 429):
+    if answer.status < 500 and answer.status not in (408, 409, 425, 429):
         later = "check the address"
     return f"{who} answered with status {answer.status}{times}; {later}"

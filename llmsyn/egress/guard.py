@@ -18,16 +18,23 @@ from llmsyn import codes
 from llmsyn.egress.requests import Outgoing, Payload, Plain, PublicRequest, Service
 from llmsyn.egress.values import (
     PUBLIC_TYPES,
+    Joined,
     KnowledgeValue,
+    ModelText,
     OwnText,
     ProfileValue,
+    Public,
     PublicCode,
     SyntheticValue,
+    text_of,
 )
 from llmsyn.errors import InputError
 
 _KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$-]{0,79}")
 _SCHEMA = 1  # part of every digest: raise it, and old replies are no longer found
+
+FOLDER = "folder:"
+"""Address of a service that is a folder: nothing is sent, files are written."""
 
 Listed = Mapping[str, Collection[str]]
 """Public codes by system, for the systems whose list does not ship with ``codes``."""
@@ -56,7 +63,7 @@ def check(request: PublicRequest, listed: Listed | None = None) -> Outgoing:
         _key(service, key): _plain(service, key, value, listed or {})
         for key, value in request.payload.items()
     }
-    return _outgoing(service, left)
+    return _outgoing(service, left, request.key)
 
 
 def check_address(service: Service) -> None:
@@ -66,6 +73,8 @@ def check_address(service: Service) -> None:
     ------
     InputError : another scheme, no host, credentials, a query, a fragment or a wrong port.
     """
+    if service.url.startswith(FOLDER):
+        return
     wanted = "expected http(s)://host/path without credentials, query or fragment"
     try:
         parts = urlsplit(service.url)
@@ -86,24 +95,34 @@ def _plain(service: Service, place: str, value: Payload, listed: Listed) -> Plai
             _key(service, key): _plain(service, f"{place}.{key}", each, listed)
             for key, each in value.items()
         }
+    if type(value) is Joined:
+        pieces = [
+            _typed(service, f"{place}[{i}]", each, listed) for i, each in enumerate(value.parts)
+        ]
+        return "".join(text_of(each) for each in pieces)
     if type(value) is tuple:
         return tuple(_plain(service, f"{place}[{i}]", each, listed) for i, each in enumerate(value))
+    return _typed(service, place, value, listed).content
+
+
+def _typed(service: Service, place: str, value: object, listed: Listed) -> Public:
+    """The value, if it is of a public type and holds what that type may hold."""
     if getattr(value, "origin", None) == "real":
         raise _refused(service, f"{place} is a cohort of origin 'real'")
     if type(value) not in PUBLIC_TYPES:
         kind = type(value).__name__
         raise _refused(service, f"{place} is a {kind}, which does not say where it is public from")
     assert isinstance(  # for mypy; the line above has decided
-        value, (OwnText, PublicCode, ProfileValue, KnowledgeValue, SyntheticValue)
+        value, (OwnText, PublicCode, ProfileValue, KnowledgeValue, SyntheticValue, ModelText)
     )
     if isinstance(value, PublicCode):
         _look_up(service, place, value, listed)
     content = value.content
-    if type(content) not in (str, int, float):
+    if type(content) not in (str, int, float, bool):
         raise _refused(service, f"{place} holds neither text nor a number")
     if isinstance(content, float) and not math.isfinite(content):
         raise _refused(service, f"{place} is a number that was suppressed or is not finite")
-    return content
+    return value
 
 
 def _look_up(service: Service, place: str, value: PublicCode, listed: Listed) -> None:
@@ -126,13 +145,14 @@ def _refused(service: Service, why: str) -> InputError:
     )
 
 
-def _outgoing(service: Service, left: Mapping[str, Plain]) -> Outgoing:
+def _outgoing(service: Service, left: Mapping[str, Plain], name: str | None) -> Outgoing:
     canonical = json.dumps(left, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     key = "\n".join((str(_SCHEMA), service.name, service.method, service.url, canonical))
-    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = name or hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     try:
         if service.method == "POST":
-            body = canonical.encode()
+            # In the order given: in a JSON schema it is the order of writing.
+            body = json.dumps(left, ensure_ascii=False, separators=(",", ":")).encode()
             return Outgoing(service, "POST", service.url, body, left, digest)
         query = urlencode({name: _scalar(service, value) for name, value in left.items()})
     except UnicodeEncodeError:

@@ -59,15 +59,26 @@ class Ledger:
 
     file: Path
 
-    def sent(self, outgoing: Outgoing, attempt: int, now: float) -> Entry:
+    def sent(self, outgoing: Outgoing, attempt: int, now: float, name: str | None = None) -> Entry:
         """Write down that a request leaves now.
+
+        Parameters
+        ----------
+        name : id of the entry, where the answer is taken up by a later process.
 
         Raises
         ------
         OutputError : the file cannot be written; then nothing may leave.
         """
-        entry = Entry(
-            id=uuid.uuid4().hex,
+        entry = self.entry(outgoing, attempt, now, name)
+        names = ("id", "time", "service", "endpoint", "attempt", "left", "digest", "bytes_out")
+        self._append({"event": "sent", **{name: getattr(entry, name) for name in names}})
+        return entry
+
+    def entry(self, outgoing: Outgoing, attempt: int, now: float, name: str | None = None) -> Entry:
+        """The entry of an attempt, written nowhere yet."""
+        return Entry(
+            id=name or uuid.uuid4().hex,
             time=datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="milliseconds"),
             service=outgoing.service.name,
             endpoint=f"{outgoing.method} {outgoing.service.url}",
@@ -76,9 +87,6 @@ class Ledger:
             digest=outgoing.digest,
             bytes_out=outgoing.n_bytes,
         )
-        names = ("id", "time", "service", "endpoint", "attempt", "left", "digest", "bytes_out")
-        self._append({"event": "sent", **{name: getattr(entry, name) for name in names}})
-        return entry
 
     def answered(self, entry: Entry, answer: Reply | Failure, seconds: float) -> Entry:
         """Write down what came of it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -38,12 +39,45 @@ def render(log: Log) -> str:
         log=log,
         bytes_out=sum(entry.bytes_out for entry in log.entries),
         bytes_in=sum(entry.bytes_in for entry in log.entries),
+        tokens=_tokens(log),
         services=sorted({entry.service for entry in log.entries}),
     )
 
 
+def _tokens(log: Log) -> dict[str, float] | None:
+    """Sums of what the answers say of tokens and price; None where none does."""
+    names = ("prompt_tokens", "completion_tokens", "usd")
+    sums = dict.fromkeys(names, 0.0)
+    found = False
+    for entry in log.entries:
+        for name in names:
+            value = entry.detail.get(name)
+            if isinstance(value, (int, float)):
+                found = True
+                sums[name] += value
+    if not found:
+        return None
+    return {**sums, **{name: int(sums[name]) for name in names[:2]}}
+
+
 def _plain(value: object) -> str:
-    """Text as it is, everything else as JSON; no sign that would hide or turn text around."""
+    """A value as indented text: no sign that would hide or turn text around."""
+    return "\n".join(_lines(value))
+
+
+def _lines(value: object) -> list[str]:
+    """Mappings and lists line by line, texts with their own lines, so that prompts can be read."""
     if isinstance(value, str):
-        return clean(value)
-    return clean(json.dumps(value, ensure_ascii=False, indent=1))
+        return clean(value).split("\n")
+    if isinstance(value, Mapping) and value:
+        return [line for key, each in value.items() for line in _item(f"{key}:", each)]
+    if isinstance(value, (list, tuple)) and any(isinstance(each, Mapping) for each in value):
+        return [line for each in value for line in _item("-", each)]
+    return clean(json.dumps(value, ensure_ascii=False)).split("\n")
+
+
+def _item(head: str, value: object) -> list[str]:
+    lines = _lines(value)
+    if len(lines) == 1 and not isinstance(value, Mapping):
+        return [f"{clean(head)} {lines[0]}"]
+    return [clean(head), *(f"  {line}" for line in lines)]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from llmsyn.egress.values import Content, Public
+from llmsyn.egress.values import Content, Joined, Public
 
-Payload: TypeAlias = "Public | Mapping[str, Payload] | tuple[Payload, ...]"
+Payload: TypeAlias = "Public | Joined | Mapping[str, Payload] | tuple[Payload, ...]"
 Plain: TypeAlias = "Content | Mapping[str, Plain] | tuple[Plain, ...]"
 
 
@@ -28,6 +28,8 @@ class Service:
     timeout_seconds : longest wait for a connection or for the next bytes, and for the whole
         body.
     max_bytes : a longer reply is refused.
+
+    An address ``folder:...`` stands for files that a person or another program carries on.
     """
 
     name: str
@@ -43,10 +45,17 @@ class Service:
 
 @dataclass(frozen=True)
 class PublicRequest:
-    """One request, made of public values only: a query (GET) or a JSON body (POST)."""
+    """One request, made of public values only: a query (GET) or a JSON body (POST).
+
+    Attributes
+    ----------
+    key : hash under which the reply is kept, where the payload is not what decides (the same
+        question in another dialect of a service); None for the hash of the payload.
+    """
 
     service: Service
     payload: Mapping[str, Payload]
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class Failure:
-    """No whole answer came: why, in a few words, and whether asking again may help."""
+    """No whole answer came: why, in a few words, and whether asking again may help.
+
+    ``unsure``: the service may have done the work, and charge for it.
+    """
 
     reason: str
     again: bool
+    unsure: bool = False

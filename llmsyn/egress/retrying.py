@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from llmsyn.egress.requests import Failure, Reply
 
-AGAIN = (408, 425, 429, 500, 502, 503, 504)
+AGAIN = (408, 409, 425, 429, 500, 502, 503, 504)
 """Statuses after which the same request may succeed."""
 
 

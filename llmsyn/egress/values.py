@@ -15,7 +15,7 @@ from llmsyn.errors import InputError
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical, CodeSet, FloatArray, Numeric
 
-Content: TypeAlias = str | int | float
+Content: TypeAlias = str | int | float | bool
 
 _DOT_AFTER = {"icd9cm": 3, "icd10cm": 3, "icd9proc": 2}
 
@@ -24,7 +24,7 @@ _DOT_AFTER = {"icd9cm": 3, "icd10cm": 3, "icd9proc": 2}
 class OwnText:
     """Text of this program: templates, fixed parameters.  Never made from data."""
 
-    content: str
+    content: Content
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,23 @@ class SyntheticValue:
     content: Content
 
 
-Public: TypeAlias = OwnText | PublicCode | ProfileValue | KnowledgeValue | SyntheticValue
+@dataclass(frozen=True)
+class ModelText:
+    """Text that a language model wrote in answer to public values only, and what we say of it."""
+
+    content: str
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Typed values one after the other, as one text; the guard looks at each of them."""
+
+    parts: tuple[Public, ...]
+
+
+Public: TypeAlias = (
+    OwnText | PublicCode | ProfileValue | KnowledgeValue | SyntheticValue | ModelText
+)
 
 PUBLIC_TYPES: tuple[type, ...] = (
     OwnText,
@@ -86,7 +102,22 @@ PUBLIC_TYPES: tuple[type, ...] = (
     ProfileValue,
     KnowledgeValue,
     SyntheticValue,
+    ModelText,
 )
+
+
+def text_of(value: Public) -> str:
+    """A value as it stands in a text: numbers with at most six digits that count.
+
+    Examples
+    --------
+    >>> text_of(KnowledgeValue(1234567.0, "x")), text_of(KnowledgeValue(0.1234567, "x"))
+    ('1234567', '0.123457')
+    """
+    content = value.content
+    if isinstance(content, float):
+        return str(int(content)) if content.is_integer() else f"{content:.6g}"
+    return str(content)
 
 
 class HasOrigin(Protocol):
@@ -139,6 +170,18 @@ def profile_count(profile: Profile, variable: str, label: str) -> ProfileValue:
             "cannot be sent; leave it out of the request"
         )
     return ProfileValue(count, profile.name, variable)
+
+
+def profile_share(profile: Profile, variable: str, label: str) -> ProfileValue:
+    """Mark the published share of a level or code as public, in percent (``"12.3%"``).
+
+    Raises
+    ------
+    InputError : as for :func:`profile_count`.
+    """
+    count = profile_count(profile, variable, label).content
+    percent = 100.0 * float(count) / profile.n_units
+    return ProfileValue(f"{percent:.3g}%", profile.name, variable)
 
 
 def _released(profile: Profile) -> Profile:

@@ -105,7 +105,7 @@ def generate(
         "n": n,
         "seed": seed,
         "tables": tables,
-        "knowledge": _knowledge_hashes(knowledge, with_shipped),
+        "knowledge": knowledge_hashes(knowledge, with_shipped),
         "with_shipped": with_shipped,
         "parts": sorted(parts),
         "scale": scale,
@@ -150,7 +150,7 @@ def generate(
     return Result(out, manifest, compiled_at - begun, drawn_at - compiled_at, resumed)
 
 
-def _knowledge_hashes(overlays: Sequence[str | Path], with_shipped: bool) -> dict[str, str]:
+def knowledge_hashes(overlays: Sequence[str | Path], with_shipped: bool) -> dict[str, str]:
     """Name and content hash of every folder of knowledge, in the order of their laying."""
     folders = [Path(k) for k in overlays]
     hashes = {"shipped": sha256_folder(shipped("knowledge"))} if with_shipped else {}

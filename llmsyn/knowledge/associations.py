@@ -11,6 +11,7 @@ unit (by the code set's selector) get none either.
 
 An effect that stands in the records of both ends counts once: the one of larger size.
 Class 0 is said too: it states that there is no association, which is more than silence.
+What a folder states term by term (:mod:`llmsyn.knowledge.stated`) stands above all that.
 What makes an outcome worse *together* (``worse_with``) is text for prompts, not an effect.
 """
 
@@ -26,6 +27,9 @@ from llmsyn.knowledge.demographics import by_demographics, outcome_background, p
 from llmsyn.knowledge.loading import KnowledgeBase, log_odds
 from llmsyn.knowledge.matching import matcher
 from llmsyn.knowledge.records import Condition, Drug, Edges, Effect, OutcomeEffect, Procedure
+from llmsyn.knowledge.rules import competing
+from llmsyn.knowledge.scales import MULTIPLIED
+from llmsyn.knowledge.stated import laid_over
 from llmsyn.knowledge.types import Association
 from llmsyn.profile.terms import Range, Term
 from llmsyn.profile.types import Profile
@@ -36,6 +40,9 @@ PARTS = ("age_sex", "comorbidities", "drugs", "procedures", "outcomes")
 
 LONG_STAY_SHARE = 0.25
 """A long stay is the top range of length of stay whose share of units is nearest to this."""
+
+COMPETES = -2
+"""The class of two codes that a soft rule keeps apart."""
 
 _PairKey = tuple[tuple[str, str], tuple[str, str]]  # ((kind, id), (kind, id)), sorted
 
@@ -83,8 +90,13 @@ def associations(
     if "age_sex" in parts:
         found += _age_sex(profile, places)
     found += _pairs(places, _effects(base, parts))
+    if "comorbidities" in parts:
+        found = _kept_apart(profile, base, places, found)
     if "outcomes" in parts:
         found += _outcomes(profile, base, places)
+    if base.stated:
+        found = laid_over(profile, found, base.stated, parts)
+    found = [_scaled(one, base) for one in found]
     if scale == 1.0:
         return tuple(found)
     return tuple(
@@ -93,6 +105,18 @@ def associations(
         else one
         for one in found
     )
+
+
+def _scaled(one: Association, base: KnowledgeBase) -> Association:
+    """The association on the scale of its own relation, where one was fitted."""
+    if isinstance(one.effect, int):
+        own = base.relations.get(one.relation, {})
+        return replace(one, effect=own[one.effect]) if one.effect in own else one
+    if one.effect == "excludes" or not one.relation:  # stated term by term: stands as it is
+        return one
+    kind = one.relation if one.relation in MULTIPLIED else "published"
+    factor = base.multipliers.get(kind, 1.0)
+    return one if factor == 1.0 else replace(one, effect=float(one.effect) * factor)
 
 
 def _places(profile: Profile, base: KnowledgeBase) -> list[_Place]:
@@ -135,7 +159,9 @@ def _together(a: _Place, b: _Place) -> bool:
 def _age_sex(profile: Profile, places: list[_Place]) -> Iterator[Association]:
     for place in places:
         pattern = place.record.profile if isinstance(place.record, Condition) else None
-        if pattern is not None and place.prevalence is not None:
+        if pattern is None or pattern.follows_hospital:
+            continue
+        if place.prevalence is not None:
             yield from by_demographics(profile, place.term, place.prevalence, pattern)
 
 
@@ -145,6 +171,8 @@ def _effects(base: KnowledgeBase, parts: Collection[str]) -> dict[_PairKey, Asso
     The terms of these associations are stand-ins (kind, id), replaced code by code.
     """
     found: dict[_PairKey, Association] = {}
+
+    relations = {"conditions": "comorbidities", "drugs": "drugs", "procedures": "procedures"}
 
     def add(source: tuple[str, str], kind: str, edges: tuple[Edges, ...]) -> None:
         for edge in edges:
@@ -159,6 +187,7 @@ def _effects(base: KnowledgeBase, parts: Collection[str]) -> dict[_PairKey, Asso
                         Term(kind, target),
                         effect,
                         provenance="; ".join(edge.source),
+                        relation=relations[kind],
                     )
 
     if "comorbidities" in parts:
@@ -192,9 +221,23 @@ def _pairs(places: list[_Place], effects: Mapping[_PairKey, Association]) -> Ite
         for a in by_record.get(source, ()):
             for b in by_record.get(target, ()):
                 if _together(a, b):
-                    yield Association(
-                        (a.term,), b.term, effect.effect, effect.weight, effect.provenance
-                    )
+                    yield replace(effect, given=(a.term,), then=b.term)
+
+
+def _kept_apart(
+    profile: Profile, base: KnowledgeBase, places: list[_Place], found: list[Association]
+) -> list[Association]:
+    """Codes that a soft rule keeps apart compete, whatever their records say."""
+    place_of = {place.term: place for place in places}
+    apart = {
+        frozenset((a, b)): Association(
+            (a,), b, COMPETES, provenance=source, relation="comorbidities"
+        )
+        for a, b, source in competing(profile, base)
+        if a in place_of and b in place_of and _together(place_of[a], place_of[b])
+    }
+    others = [one for one in found if frozenset((*one.given, one.then)) not in apart]
+    return [*others, *apart.values()]
 
 
 def _outcomes(profile: Profile, base: KnowledgeBase, places: list[_Place]) -> Iterator[Association]:
@@ -213,6 +256,7 @@ def _outcomes(profile: Profile, base: KnowledgeBase, places: list[_Place]) -> It
                             then,
                             effect_of(effect),
                             provenance="; ".join(effect.source),
+                            relation=attribute,
                         )
                 if concept in base.outcomes:
                     yield from outcome_background(profile, then, base.outcomes[concept])

@@ -48,14 +48,18 @@ def by_demographics(
             for band, share in zip(ages, within):
                 effect = share_log_odds(band.share, share, prevalence)
                 if effect is not None:
-                    yield Association((band.term,), then, effect, provenance=provenance)
+                    yield Association(
+                        (band.term,), then, effect, provenance=provenance, relation="age_sex"
+                    )
     if pattern.share_male is not None:
         shares = {"male": pattern.share_male, "female": 1 - pattern.share_male}
         for variable in _level_variables(profile, "sex"):
             for term, meaning, share in _sexes(variable):
                 effect = share_log_odds(share, shares[meaning], prevalence)
                 if effect is not None:
-                    yield Association((term,), then, effect, provenance=provenance)
+                    yield Association(
+                        (term,), then, effect, provenance=provenance, relation="age_sex"
+                    )
 
 
 def outcome_background(
@@ -75,7 +79,11 @@ def outcome_background(
                     continue
                 mean_rest = float(np.delete(risks, i) @ rest / rest.sum())
                 yield Association(
-                    (band.term,), then, math.log(float(risks[i]) / mean_rest), provenance=provenance
+                    (band.term,),
+                    then,
+                    math.log(float(risks[i]) / mean_rest),
+                    provenance=provenance,
+                    relation="background",
                 )
     for variable in _level_variables(profile, "admission_type"):
         if isinstance(variable, Categorical):
@@ -83,7 +91,11 @@ def outcome_background(
                 ratio = background.admission.get(variable.meaning(level).lower())
                 if ratio is not None:
                     yield Association(
-                        (Term(variable.name, level),), then, math.log(ratio), provenance=provenance
+                        (Term(variable.name, level),),
+                        then,
+                        math.log(ratio),
+                        provenance=provenance,
+                        relation="background",
                     )
 
 
@@ -125,7 +137,8 @@ def share_log_odds(share: float, share_within: float, prevalence: float) -> floa
         return -LARGEST
     if table[1] <= 0 or table[2] <= 0:
         return LARGEST
-    ratio = math.log(table[0] * table[3] / (table[1] * table[2]))
+    # The sum of logarithms, as the product of two tiny shares may vanish.
+    ratio = math.log(table[0]) + math.log(table[3]) - math.log(table[1]) - math.log(table[2])
     ratio = 0.0 if abs(ratio) < 1e-12 else ratio
     return max(-LARGEST, min(LARGEST, ratio))
 

@@ -8,29 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from llmsyn import codes
+from llmsyn.knowledge.contradictions import contradictions
+from llmsyn.knowledge.finding import AnyRecord, Finding, error_in
 from llmsyn.knowledge.loading import KnowledgeBase
-from llmsyn.knowledge.records import Condition, Drug, Edges, Effect, Procedure
+from llmsyn.knowledge.records import Condition, Edges, Effect, Procedure
 
 MAX_PROMPT_WORDS = 120
-
-AnyRecord: TypeAlias = "Condition | Drug | Procedure"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing found: its weight, the file and key where it stands, and what to do."""
-
-    level: Literal["error", "note"]
-    file: str
-    key: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}, key {self.key}: {self.message}"
 
 
 def findings(base: KnowledgeBase) -> tuple[Finding, ...]:
@@ -45,7 +30,7 @@ def findings(base: KnowledgeBase) -> tuple[Finding, ...]:
         found += _patterns(procedure)
     found += _shared_prefixes(base)
     found += _shared_names(base)
-    found += _contradictions(base)
+    found += contradictions(base)
     found += _open_categories(base)
     return tuple(found)
 
@@ -79,16 +64,16 @@ def _effects(base: KnowledgeBase, record: AnyRecord) -> Iterator[Finding]:
         yield from _sources(base, record, where, edge)
         for target in edge.ids:
             if target not in targets[kind]:
-                yield _error(
+                yield error_in(
                     record,
                     where,
                     f"there is no record {target!r} under {kind}; write one or correct the id",
                 )
             elif kind == "conditions" and target == record.id:
-                yield _error(record, where, "a condition is its own companion; take it out")
+                yield error_in(record, where, "a condition is its own companion; take it out")
             # A companion may also be a complication: the stronger edge counts.
             if (kind, target) in seen and key != "complication":
-                yield _error(record, where, f"{target!r} stands twice; keep one edge")
+                yield error_in(record, where, f"{target!r} stands twice; keep one edge")
             seen[kind, target] = edge
     for key in ("mortality", "readmission", "stay"):
         effect = getattr(record, key)
@@ -96,7 +81,7 @@ def _effects(base: KnowledgeBase, record: AnyRecord) -> Iterator[Finding]:
             yield from _sources(base, record, f"{record.id}.{key}", effect)
             for target in effect.worse_with:
                 if target not in base.conditions:
-                    yield _error(
+                    yield error_in(
                         record,
                         f"{record.id}.{key}.worse_with",
                         f"there is no condition {target!r}; write one or correct the id",
@@ -104,7 +89,7 @@ def _effects(base: KnowledgeBase, record: AnyRecord) -> Iterator[Finding]:
     if isinstance(record, Condition):
         for target in (*record.constraints.excludes, *record.constraints.requires_any):
             if target not in base.conditions:
-                yield _error(
+                yield error_in(
                     record,
                     f"{record.id}.constraints",
                     f"there is no condition {target!r}; write one or correct the id",
@@ -117,7 +102,7 @@ def _sources(
     base: KnowledgeBase, record: AnyRecord, where: str, effect: Effect
 ) -> Iterator[Finding]:
     if effect.strength is not None and effect.strength not in base.classes:
-        yield _error(record, where, f"class {effect.strength} is not in classes.toml; add it")
+        yield error_in(record, where, f"class {effect.strength} is not in classes.toml; add it")
     yield from _keys(base, record, where, effect.source)
 
 
@@ -125,17 +110,17 @@ def _keys(
     base: KnowledgeBase, record: AnyRecord, where: str, keys: tuple[str, ...]
 ) -> Iterator[Finding]:
     if not keys:
-        yield _error(record, where, "no source is given; write at least one key of sources.toml")
+        yield error_in(record, where, "no source is given; write at least one key of sources.toml")
     for key in keys:
         if key.partition(":")[0] not in base.sources:
-            yield _error(record, where, f"source {key!r} is not in sources.toml; add it")
+            yield error_in(record, where, f"source {key!r} is not in sources.toml; add it")
 
 
 def _text(record: AnyRecord) -> Iterator[Finding]:
     if record.prompt is not None:
         n_words = len(record.prompt.text.split())
         if n_words > MAX_PROMPT_WORDS:
-            yield _error(
+            yield error_in(
                 record,
                 f"{record.id}.prompt.text",
                 f"the text has {n_words} words; keep it to {MAX_PROMPT_WORDS}",
@@ -147,7 +132,7 @@ def _prefixes(record: Condition) -> Iterator[Finding]:
         for system, prefixes in getattr(record, field).items():
             for prefix in prefixes:
                 if system in codes.ICD_SYSTEMS and not codes.children(system, prefix):
-                    yield _error(
+                    yield error_in(
                         record,
                         f"{record.id}.{field}.{system}",
                         f"no {system} code begins with {prefix!r}; correct it",
@@ -161,14 +146,14 @@ def _patterns(record: Procedure) -> Iterator[Finding]:
             try:
                 pattern = re.compile(text)
             except re.error as error:
-                yield _error(record, where, f"{text!r} is no regular expression ({error})")
+                yield error_in(record, where, f"{text!r} is no regular expression ({error})")
                 continue
             start = re.match(r"\w*", text)
             literal = start.group()[:-1] if start else ""
             if system in codes.ICD_SYSTEMS and not any(
                 pattern.match(code) for code in codes.children(system, literal)
             ):
-                yield _error(record, where, f"no {system} code matches {text!r}; correct it")
+                yield error_in(record, where, f"no {system} code matches {text!r}; correct it")
 
 
 def _shared_prefixes(base: KnowledgeBase) -> Iterator[Finding]:
@@ -179,7 +164,7 @@ def _shared_prefixes(base: KnowledgeBase) -> Iterator[Finding]:
                 for prefix in prefixes:
                     first = owner.setdefault((system, prefix), record.id)
                     if first != record.id:
-                        yield _error(
+                        yield error_in(
                             record,
                             f"{record.id}.{field}.{system}",
                             f"prefix {prefix!r} also stands in {first!r}; keep one",
@@ -192,28 +177,9 @@ def _shared_names(base: KnowledgeBase) -> Iterator[Finding]:
         for name in (record.id, *record.aliases, *record.brands, *record.salts):
             first = owner.setdefault(name.lower(), record.id)
             if first != record.id:
-                yield _error(
+                yield error_in(
                     record, f"{record.id}.aliases", f"{name!r} also names {first!r}; keep one"
                 )
-
-
-def _contradictions(base: KnowledgeBase) -> Iterator[Finding]:
-    """Pairs that one end calls more likely and the other less likely."""
-    signs: dict[tuple[str, str], tuple[int, str]] = {}
-    for record in base.conditions.values():
-        for edge in record.comorbid + record.complication:
-            size = edge.strength or 0
-            sign = (size > 0) - (size < 0)
-            for target in edge.ids:
-                pair = (min(record.id, target), max(record.id, target))
-                held = signs.setdefault(pair, (sign, record.id))
-                if held[0] * sign < 0:
-                    yield _error(
-                        record,
-                        f"{record.id}.comorbid",
-                        f"{target!r} is less likely here and more likely in "
-                        f"{held[1]!r}, or the reverse; make them agree",
-                    )
 
 
 def _open_categories(base: KnowledgeBase) -> Iterator[Finding]:
@@ -235,7 +201,3 @@ def _open_categories(base: KnowledgeBase) -> Iterator[Finding]:
                     f"shared by {', '.join(sorted(set(owners)))}; printed alone it "
                     "matches none: declare it in category_codes of one",
                 )
-
-
-def _error(record: AnyRecord, where: str, message: str) -> Finding:
-    return Finding("error", record.file, where, message)

@@ -2,15 +2,15 @@
 
 A folder of knowledge holds any of ``conditions/*.toml``, ``drugs/*.toml``,
 ``procedures/*.toml``, ``classes.toml``, ``outcomes.toml``, ``sources.toml``,
-``orders.toml``, ``edits/medicare_code_editor.csv`` and ``edits/exclusive.toml``.  Later folders win: a
-record of the same id replaces the earlier one whole.
+``orders.toml``, ``edits/medicare_code_editor.csv``, ``edits/exclusive.toml``,
+``edits/coherence.toml`` and ``associations.csv`` (see :mod:`llmsyn.knowledge.stated`).  Later folders win: a record of
+the same id replaces the earlier one whole, classes are replaced one by one.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,27 +19,27 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from llmsyn.errors import KnowledgeError
+from llmsyn.knowledge.parsed import read_toml
 from llmsyn.knowledge.records import (
     Condition,
     Drug,
     Edit,
     Exclusive,
+    Needs,
     OutcomeBackground,
     Procedure,
     Record,
     Source,
 )
+from llmsyn.knowledge.scales import read_scales
+from llmsyn.knowledge.stated import read_stated
+from llmsyn.knowledge.types import Association
 from llmsyn.shipped import shipped
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-SCHEMA_VERSION = 1
 
 ORDER_WORDS = ("refuse", "weak", "carriers", "units", "forms", "routes", "salts", "other")
 """Lists of words in ``orders.toml``."""
+
+EDIT_FILES = {"exclusive": "exclusive.toml", "needs": "coherence.toml"}
 
 _RecordT = TypeVar("_RecordT", bound=Record)
 
@@ -48,8 +48,12 @@ _RecordT = TypeVar("_RecordT", bound=Record)
 class KnowledgeBase:
     """All knowledge in use: records by id, the class scale, rules and sources.
 
-    ``classes`` maps a class to its marginal log odds ratio.  ``order_words`` are the words of
-    drug orders that name no ingredient, ``combinations`` products and their ingredients.
+    ``classes`` maps a class to its marginal log odds ratio.  ``relations`` does so for one kind
+    of relation and ``multipliers`` scales log odds ratios that are no classes, both where
+    ``llmsyn knowledge recalibrate`` fitted them (:mod:`llmsyn.knowledge.scales`).
+    ``order_words`` are the words of drug orders that name no ingredient, ``combinations``
+    products and their ingredients.  ``stated`` are associations in terms of a profile, later
+    folders last.
     """
 
     conditions: Mapping[str, Condition]
@@ -63,6 +67,10 @@ class KnowledgeBase:
     folders: tuple[Path, ...]
     order_words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     combinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stated: tuple[Association, ...] = ()
+    relations: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    multipliers: Mapping[str, float] = field(default_factory=dict)
+    needs: tuple[Needs, ...] = ()
 
 
 def load_base(folders: Sequence[Path] = (), *, with_shipped: bool = True) -> KnowledgeBase:
@@ -81,21 +89,26 @@ def load_base(folders: Sequence[Path] = (), *, with_shipped: bool = True) -> Kno
     for place in places:
         if not place.is_dir():
             raise KnowledgeError(f"there is no folder {place}; give a folder of knowledge records")
-    exclusives = {rule.name: rule for place in places for rule in _exclusives(place)}
+    exclusives = _edit_rules(places, "exclusive", Exclusive)
     edits = [edit for place in places for edit in _edits(place)]
     order_words, combinations = _orders(places)
+    classes, relations, multipliers = read_scales(places)
     return KnowledgeBase(
         conditions=_records(places, "conditions", Condition),
         drugs=_records(places, "drugs", Drug),
         procedures=_records(places, "procedures", Procedure),
-        classes=_classes(places),
+        classes=classes,
         outcomes=_tables(places, "outcomes.toml", OutcomeBackground),
         edits=tuple(edits),
         exclusives=tuple(exclusives.values()),
+        needs=tuple(_edit_rules(places, "needs", Needs).values()),
         sources=_tables(places, "sources.toml", Source),
         folders=places,
         order_words=order_words,
         combinations=combinations,
+        stated=tuple(each for place in places for each in read_stated(place)),
+        relations=relations,
+        multipliers=multipliers,
     )
 
 
@@ -140,7 +153,7 @@ def _records(
     for place in places:
         here: dict[str, str] = {}
         for file in sorted((place / kind).glob("*.toml")):
-            content = _toml(file)
+            content = read_toml(file)
             family = str(content.pop("family", file.stem))
             name = f"{kind}/{file.name}"
             for identity, body in content.items():
@@ -164,24 +177,8 @@ def _tables(
         key: _parse(model, body, place / name, key)
         for place in places
         if (place / name).exists()
-        for key, body in _toml(place / name).items()
+        for key, body in read_toml(place / name).items()
     }
-
-
-def _classes(places: Iterable[Path]) -> dict[int, float]:
-    classes: dict[int, float] = {}
-    for place in places:
-        file = place / "classes.toml"
-        if file.exists():
-            for key, ratio in _toml(file)["odds_ratios"].items():
-                if not isinstance(ratio, (int, float)) or ratio <= 0:
-                    raise KnowledgeError(
-                        f"odds ratio {ratio!r} is not a number above 0; write one",
-                        file=file,
-                        key=f"odds_ratios.{key}",
-                    )
-                classes[int(key)] = math.log(ratio)
-    return classes
 
 
 def _orders(
@@ -193,7 +190,7 @@ def _orders(
     for place in places:
         file = place / "orders.toml"
         if file.exists():
-            content = _toml(file)
+            content = read_toml(file)
             combinations.update(
                 {name: tuple(parts) for name, parts in content.pop("combinations", {}).items()}
             )
@@ -208,12 +205,18 @@ def _orders(
     return words, combinations
 
 
-def _exclusives(place: Path) -> list[Exclusive]:
-    file = place / "edits" / "exclusive.toml"
-    if not file.exists():
-        return []
-    entries = _toml(file).get("exclusive", [])
-    return [_parse(Exclusive, body, file, f"exclusive[{i}]") for i, body in enumerate(entries)]
+def _edit_rules(
+    places: Iterable[Path], kind: str, model: Callable[..., _RecordT]
+) -> dict[str, _RecordT]:
+    """Rules about codes of one record, by name; a later folder replaces one of the same name."""
+    found: dict[str, _RecordT] = {}
+    for place in places:
+        file = place / "edits" / EDIT_FILES[kind]
+        entries = read_toml(file).get(kind, []) if file.exists() else []
+        for i, body in enumerate(entries):
+            rule = _parse(model, body, file, f"{kind}[{i}]")
+            found[str(body["name"])] = rule
+    return found
 
 
 def _edits(place: Path) -> list[Edit]:
@@ -222,27 +225,6 @@ def _edits(place: Path) -> list[Edit]:
         return []
     with file.open(newline="", encoding="utf-8") as handle:
         return [Edit.model_construct(**row) for row in csv.DictReader(handle)]  # type: ignore[arg-type]
-
-
-def _toml(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as handle:
-            content = tomllib.load(handle)
-    except OSError as error:
-        raise KnowledgeError(
-            f"cannot be read ({error.strerror}); check the file", file=file
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise KnowledgeError(f"is no TOML: {error}", file=file) from error
-    schema = content.pop("schema", SCHEMA_VERSION)
-    if schema != SCHEMA_VERSION:
-        raise KnowledgeError(
-            f"schema {schema!r} is not {SCHEMA_VERSION}, the one that this version "
-            "reads; install a matching llmsyn",
-            file=file,
-            key="schema",
-        )
-    return content
 
 
 def _parse(

@@ -1,9 +1,13 @@
 """Drug orders as hospitals write them -> ingredients.
 
 An order is cut into words; the longest runs of words that are exactly a name of an ingredient
-(id, alias, brand, salt) or of a product are its ingredients.  Nothing is guessed: a misspelling
-counts only where the base lists it.  Words that are neither a name nor a unit, form, route or
-the like (``knowledge/orders.toml``) are the *rest*, which is reported.
+(id, alias, brand, salt) or of a product are its ingredients.  A misspelling counts where the
+base lists it, or where a long word is one change away from one drug only
+(:mod:`llmsyn.knowledge.spelling`); nothing else is guessed.  Words that are neither a name nor
+a unit, form, route or the like (``knowledge/orders.toml``) are the *rest*, which is reported.
+
+A product of several ingredients that has a record of its own (``oxycodone-acetaminophen``) is
+that one; any other is its ingredients.  Doses and strengths are not read.
 """
 
 from __future__ import annotations
@@ -17,26 +21,36 @@ from functools import lru_cache
 
 from llmsyn.errors import KnowledgeError
 from llmsyn.knowledge.loading import KnowledgeBase
-from llmsyn.knowledge.matching import SHORTEST_NAME
+from llmsyn.knowledge.spelling import Speller
 
-_WORD = re.compile(r"[a-z]+[0-9]*|[0-9]+[a-z]*|\+")
-_NUMBER = re.compile(r"[0-9]+[a-z]{0,4}")
+# A word and a dose without a blank between them (lasix40mg) are two words from four letters
+# on (b12 is one); a number and a unit of up to three letters (40mg) are one.
+_WORD = re.compile(r"[a-z]{4,}|[a-z]+[0-9]*|[0-9]+[a-z]{1,3}(?![a-z])|[0-9]+|%")
+_NUMBER = re.compile(r"[0-9]+[a-z]{0,3}|%")
 _IN = "in"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What an order was read as: ids of ingredients in order, and words not understood."""
+    """What an order was read as.
+
+    Attributes
+    ----------
+    ingredients : ids of drugs, in the order in which they are written; empty: not placed.
+    rest : words that were not understood.
+    corrected : misspelled words and the names that they were read as.
+    """
 
     ingredients: tuple[str, ...]
     rest: tuple[str, ...] = ()
+    corrected: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class _Name:
     words: tuple[str, ...]
     ingredients: tuple[str, ...]
-    weak: bool  # counts only where nothing is left unexplained
+    weak: bool  # counts only where nothing else is named or left unexplained
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +59,10 @@ class _Lexicon:
 
     names: Mapping[str, tuple[_Name, ...]]
     known_words: frozenset[str]
+    units: frozenset[str]
     refuse: frozenset[str]
     carriers: frozenset[str]
+    speller: Speller
 
 
 def ingredients(text: str, base: KnowledgeBase) -> tuple[str, ...]:
@@ -67,20 +83,25 @@ def ingredients(text: str, base: KnowledgeBase) -> tuple[str, ...]:
 
 
 def place(text: str, base: KnowledgeBase) -> Placement:
-    """Ingredients of an order and the words of it that were not understood."""
+    """What an order is read as, the words of it that were not understood, and corrections."""
     return _place(text, _lexicon(base))
 
 
 def unplaced(strings: Iterable[str], base: KnowledgeBase) -> Counter[str]:
     """Orders without any certain ingredient and how often they stand there."""
-    return Counter(text for text in strings if not ingredients(text, base))
+    lexicon = _lexicon(base)
+    written = Counter(strings)
+    return Counter(
+        {text: n for text, n in written.items() if not _place(text, lexicon).ingredients}
+    )
 
 
 def normaliser(base: KnowledgeBase) -> Callable[[str], tuple[str, ...]]:
-    """A function for ``normalise = "ingredient"`` of a mapping.
+    """The function that makes ingredients of the drug texts that a mapping names.
 
     An order that cannot be placed keeps its own text, in lower case: it stays a code of its
     own, which ``llmsyn knowledge coverage`` lists and disclosure control treats as any other.
+    Each text is read once, however often it stands there.
     """
     lexicon = _lexicon(base)
 
@@ -96,48 +117,116 @@ def normaliser(base: KnowledgeBase) -> Callable[[str], tuple[str, ...]]:
 def _place(text: str, lexicon: _Lexicon) -> Placement:
     words = _words(text)
     found: list[str] = []
+    weak: list[tuple[str, bool]] = []  # and whether the name has another meaning in orders
     rest: list[str] = []
-    weak: list[str] = []
+    corrected: list[tuple[str, str]] = []
     carried = False  # whether what follows is the fluid that the drug is given in
+    refused = False
     at = 0
     while at < len(words):
-        name = _name_at(words, at, lexicon)
-        if name is None:
-            word = words[at]
-            carried = carried or (word == _IN and bool(found))
-            if word not in lexicon.known_words and not _NUMBER.fullmatch(word):
+        word = words[at]
+        name, end = _name_at(words, at, lexicon)
+        if name is None and not _says_nothing(word, lexicon):
+            meant = lexicon.speller.correct(word)
+            if meant is None:
                 rest.append(word)
-            at += 1
+            else:
+                corrected.append((word, meant))
+                words = (*words[:at], meant, *words[at + 1 :])
+                name, end = _name_at(words, at, lexicon)
+        if name is None:
+            carried = carried or (word == _IN and bool(found))
+            refused = refused or word in lexicon.refuse
+            at = end
             continue
-        for one in name.ingredients:
-            if not (carried and one in lexicon.carriers):
-                (weak if name.weak else found).append(one)
-        at += len(name.words)
-    if any(word in lexicon.refuse for word in words):
+        kept = [one for one in name.ingredients if not (carried and one in lexicon.carriers)]
+        if name.weak:
+            also = all(_says_nothing(word, lexicon) for word in name.words)
+            weak.extend((one, also) for one in kept)
+        else:
+            found.extend(kept)
+        at = end
+    if refused:
         return Placement((), tuple(rest))
     if not found and not rest:
-        found = weak
-    return Placement(tuple(dict.fromkeys(found)), tuple(rest))
+        # "saline inh" is saline that is inhaled, "inh" alone is isoniazid.
+        found = [one for one, also in weak if not also] or [one for one, _ in weak]
+    return Placement(tuple(dict.fromkeys(found)), tuple(rest), tuple(corrected))
 
 
-def _name_at(words: tuple[str, ...], at: int, lexicon: _Lexicon) -> _Name | None:
+def _says_nothing(word: str, lexicon: _Lexicon) -> bool:
+    return word in lexicon.known_words or _NUMBER.fullmatch(word) is not None
+
+
+def _name_at(
+    words: tuple[str, ...], at: int, lexicon: _Lexicon
+) -> tuple[_Name, int] | tuple[None, int]:
+    """The longest name that begins at a word, and the place after it."""
     for name in lexicon.names.get(words[at], ()):
-        if words[at : at + len(name.words)] == name.words:
-            return name
-    return None
+        end = _end(words, at, name, lexicon)
+        if end is not None:
+            return name, end
+    return None, at + 1
+
+
+def _end(words: tuple[str, ...], at: int, name: _Name, lexicon: _Lexicon) -> int | None:
+    """The place after a name; doses may stand within it (``amoxicillin 250 mg / clavulanate``)."""
+    for k, word in enumerate(name.words):
+        while k and at < len(words) and words[at] != word:
+            if words[at] not in lexicon.units and not _NUMBER.fullmatch(words[at]):
+                return None
+            at += 1
+        if at == len(words) or words[at] != word:
+            return None
+        at += 1
+    return at
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """Lower case, without accents; digits and letters apart only where a unit follows."""
-    plain = unicodedata.normalize("NFKD", text.lower().replace("_", " "))
+    """Lower case, without accents, possessives and punctuation.
+
+    Examples
+    --------
+    >>> _words("Ringer's 0.9% FUROSEMIDE40MG")
+    ('ringers', '0', '9', '%', 'furosemide', '40mg')
+    """
+    plain = unicodedata.normalize("NFKD", text.lower().replace("_", " ").replace("'s", "s"))
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
     return tuple(_WORD.findall(plain))
 
 
 @lru_cache(maxsize=4)
 def _lexicon(base: KnowledgeBase) -> _Lexicon:
-    order_words = base.order_words
-    weak_names = {_words(name) for name in order_words.get("weak", ())}
+    words_of = {key: frozenset(listed) for key, listed in base.order_words.items()}
+    weak_names = {_words(name) for name in words_of.get("weak", ())}
+    names = _all_names(base)
+    by_first: dict[str, list[_Name]] = {}
+    for words, parts in names.items():
+        by_first.setdefault(words[0], []).append(_Name(words, parts, words in weak_names))
+    said = (
+        words_of.get(key, frozenset()) for key in ("units", "forms", "routes", "salts", "other")
+    )
+    return _Lexicon(
+        {
+            first: tuple(sorted(group, key=lambda name: -len(name.words)))
+            for first, group in by_first.items()
+        },
+        frozenset[str]().union(*said),
+        words_of.get("units", frozenset()),
+        words_of.get("refuse", frozenset()),
+        words_of.get("carriers", frozenset()),
+        Speller(
+            {
+                words[0]: parts
+                for words, parts in names.items()
+                if len(words) == 1 and words not in weak_names
+            }
+        ),
+    )
+
+
+def _all_names(base: KnowledgeBase) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Ingredients by the words of each name: ids first, then other names, then products."""
     names: dict[tuple[str, ...], tuple[str, ...]] = {}
     for drug in base.drugs.values():
         names[_words(drug.id)] = (drug.id,)
@@ -154,21 +243,4 @@ def _lexicon(base: KnowledgeBase) -> _Lexicon:
             )
         names[_words(name)] = parts
     names.pop((), None)
-    by_first: dict[str, list[_Name]] = {}
-    for words, parts in names.items():
-        short = sum(map(len, words)) < SHORTEST_NAME
-        by_first.setdefault(words[0], []).append(_Name(words, parts, short or words in weak_names))
-    known = {
-        word
-        for key in ("units", "forms", "routes", "salts", "other")
-        for word in order_words.get(key, ())
-    }
-    return _Lexicon(
-        {
-            first: tuple(sorted(group, key=lambda name: -len(name.words)))
-            for first, group in by_first.items()
-        },
-        frozenset(known),
-        frozenset(order_words.get("refuse", ())),
-        frozenset(order_words.get("carriers", ())),
-    )
+    return names

@@ -59,14 +59,17 @@ class Edges(Effect):
 class AgeSex(Record):
     """Age (years) and sex of hospital patients with the condition; either may be unsaid.
 
-    Only conditions with an age or sex pattern of their own carry one: a condition that
-    follows its hospital's population does not.
+    ``follows_hospital``: the condition has no age or sex pattern of its own, so the numbers
+    describe adult inpatients and lead to no association.  ``unverified``: the numbers are an
+    estimate, or were written down from memory; nobody has compared them with a publication.
     """
 
     age_mean: float | None = None
     age_sd: float | None = Field(default=None, gt=0)
     share_male: float | None = Field(default=None, gt=0, lt=1)
     in_hospital_mortality: float | None = Field(default=None, ge=0, le=1)
+    follows_hospital: bool = False
+    unverified: bool = False
     source: Sources
 
     @model_validator(mode="after")
@@ -98,7 +101,8 @@ class Condition(Record):
 
     ``codes`` are prefixes by system (longest wins over the whole base).
     ``category_codes`` are categories shared by several records that, printed alone, are
-    read as this one (``427`` is atrial fibrillation).
+    read as this one (``427`` is atrial fibrillation).  ``few`` names the kinds of edges that
+    the record has few of by nature (an allergy calls for no procedure).
     """
 
     id: str
@@ -109,6 +113,7 @@ class Condition(Record):
     chronic: bool
     may_be_principal: bool = True
     family_rank: int | None = None
+    few: tuple[Literal["comorbid", "drug", "procedure"], ...] = ()
     codes: Mapping[str, tuple[str, ...]]
     category_codes: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     groupers: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ccs, ccsr, elixhauser
@@ -207,9 +212,23 @@ class Edit(Record):
 
 
 class Exclusive(Record):
-    """Two groups of codes (regular expressions for whole codes) never on one record."""
+    """Two groups of codes (regular expressions for whole codes) never on one record.
+
+    ``soft``: a coding rule that real records break now and then; it forbids nothing, and a
+    check reports how often it is broken.
+    """
 
     name: str
+    soft: bool = False
     first: Mapping[str, tuple[str, ...]]
     second: Mapping[str, tuple[str, ...]]
+    source: Sources
+
+
+class Needs(Record):
+    """Codes that call for others on the same record, by a coding rule; soft."""
+
+    name: str
+    codes: Mapping[str, tuple[str, ...]]
+    any_of: Mapping[str, tuple[str, ...]]
     source: Sources

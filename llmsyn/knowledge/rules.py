@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from llmsyn import codes
+from llmsyn.errors import KnowledgeError
 from llmsyn.knowledge.bands import Band, bands
 from llmsyn.knowledge.loading import KnowledgeBase
 from llmsyn.knowledge.records import Edit
@@ -20,16 +21,27 @@ from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical, CodeSet, Numeric
 
 MCE_SOURCE = "cms-mce"
+EDITS = ("sex", "age", "exclusive")
+"""What :func:`impossibles` can be limited to."""
+
+Listed = Mapping[str, list[tuple[Term, str]]]
+"""The codes of a profile: system -> (term, code without its system)."""
+
 _ICD10 = ("icd10cm", "icd10pcs")
 
 
 def impossibles(
-    profile: Profile, base: KnowledgeBase, *, icd10_sex_edit: bool = True
+    profile: Profile,
+    base: KnowledgeBase,
+    *,
+    edits: Collection[str] = EDITS,
+    icd10_sex_edit: bool = True,
 ) -> tuple[Impossible, ...]:
     """Sets of the profile's terms that no unit can have.
 
     Parameters
     ----------
+    edits : which of :data:`EDITS` hold; sex and age edits cover ICD-9 and ICD-10.
     icd10_sex_edit : whether the sex edit holds for ICD-10 codes.  CMS switched it off on
         2024-10-01, so a real data set from after that day may break it.
 
@@ -37,19 +49,27 @@ def impossibles(
     -------
     Rules ``mce-sex`` (code and sex), ``mce-age`` (code and a band of age wholly outside the
     allowed years) and ``exclusive`` (two codes).  Age limits are in completed years.
+
+    Raises
+    ------
+    KnowledgeError : a kind of edit is not known.
     """
+    wrong = sorted(set(edits) - set(EDITS))
+    if wrong:
+        raise KnowledgeError(f"there is no edit {wrong[0]!r}; choose from {', '.join(EDITS)}")
     limits = _limits(base)
     found: list[Impossible] = []
     for variable in profile.code_sets:
         for code in variable.codes:
             system, bare = variable.system_of(code), variable.bare(code)
             term = Term(variable.name, code)
-            if icd10_sex_edit or system not in _ICD10:
+            if "sex" in edits and (icd10_sex_edit or system not in _ICD10):
                 for allowed in _allowed(limits["sex"], system, bare):
                     found += _sex(profile, term, allowed)
-            for allowed in _allowed(limits["age"], system, bare):
+            for allowed in _allowed(limits["age"], system, bare) if "age" in edits else ():
                 found += _age(profile, term, allowed)
-    found += _exclusive(profile, base)
+    if "exclusive" in edits:
+        found += _exclusive(profile, base)
     return tuple(found)
 
 
@@ -120,26 +140,48 @@ def _joined(variable: Categorical | Numeric, outside: list[Band]) -> Iterator[Te
 
 
 def _exclusive(profile: Profile, base: KnowledgeBase) -> Iterator[Impossible]:
-    listed: dict[str, list[tuple[Term, str]]] = defaultdict(list)  # system -> (term, bare code)
-    for variable in profile.code_sets:
-        for code in variable.codes:
-            listed[variable.system_of(code)].append(
-                (Term(variable.name, code), variable.bare(code))
-            )
+    listed = listed_codes(profile)
     for rule in base.exclusives:
-        firsts, seconds = (list(_matching(listed, side)) for side in (rule.first, rule.second))
+        if rule.soft:
+            continue
+        firsts, seconds = (matching(listed, side) for side in (rule.first, rule.second))
         for a in firsts:
             for b in seconds:
                 if a != b:
                     yield Impossible((a, b), "exclusive", "; ".join(rule.source))
 
 
-def _matching(
-    listed: Mapping[str, list[tuple[Term, str]]], patterns: Mapping[str, tuple[str, ...]]
-) -> Iterator[Term]:
+def competing(profile: Profile, base: KnowledgeBase) -> Iterator[tuple[Term, Term, str]]:
+    """Pairs of codes that a soft rule keeps apart, with its source; each pair once."""
+    listed = listed_codes(profile)
+    seen: set[frozenset[Term]] = set()
+    for rule in base.exclusives:
+        if rule.soft:
+            for a in matching(listed, rule.first):
+                for b in matching(listed, rule.second):
+                    if a != b and frozenset((a, b)) not in seen:
+                        seen.add(frozenset((a, b)))
+                        yield a, b, "; ".join(rule.source)
+
+
+def listed_codes(profile: Profile) -> Listed:
+    """The codes of a profile by system."""
+    listed: dict[str, list[tuple[Term, str]]] = defaultdict(list)
+    for variable in profile.code_sets:
+        for code in variable.codes:
+            listed[variable.system_of(code)].append(
+                (Term(variable.name, code), variable.bare(code))
+            )
+    return listed
+
+
+def matching(listed: Listed, patterns: Mapping[str, tuple[str, ...]]) -> tuple[Term, ...]:
+    """The terms whose whole code matches a pattern of its system."""
+    found: list[Term] = []
     for system, texts in patterns.items():
         whole = re.compile("|".join(f"(?:{text})" for text in texts))
-        yield from (term for term, code in listed.get(system, ()) if whole.fullmatch(code))
+        found += [term for term, code in listed.get(system, ()) if whole.fullmatch(code)]
+    return tuple(found)
 
 
 def edits_of(base: KnowledgeBase, system: str) -> tuple[Edit, ...]:

@@ -19,7 +19,8 @@ class Association:
     ``effect`` is a class (an ``int`` from -2 to 3, see ``knowledge/classes.toml``), a
     *marginal* log odds ratio (a ``float``), or ``"excludes"``.  ``weight`` in (0, 1] says
     how sure it is: the log odds ratio is multiplied by it.  ``provenance`` is a source key
-    or the name of the model that proposed it.
+    or the name of the model that proposed it; ``relation`` is the kind of edge that it comes
+    from, where it comes from the base.
     """
 
     given: tuple[Term, ...]
@@ -27,6 +28,7 @@ class Association:
     effect: int | float | Literal["excludes"]
     weight: float = 1.0
     provenance: str = ""
+    relation: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from llmsyn import codes
 from llmsyn.profile.places import IntArray, Rows
 from llmsyn.profile.scale import Scale, common
 from llmsyn.profile.schema import CodesKeys, SelectorKeys
 from llmsyn.profile.sheets import Sheet, read_sheet
 from llmsyn.profile.variables import UNLISTED, CodeSet, FloatArray, Selector
+from llmsyn.store import spreadsheet_raw
 
 MAX_CODES_PER_UNIT = 100_000
 
@@ -21,10 +24,10 @@ def read_codes(
     """Read a code set and the lines of its arrays (see :class:`.places.Source`)."""
     sheet = read_sheet(folder, keys.file, f"{path}.file")
     sheet.expect(("code",), ("title", "count", "share", "main_count", "main_share"))
-    codes = sheet.once("code")
-    listed = np.array([code != UNLISTED for code in codes], dtype=bool)
-    _check_systems(sheet, codes, keys)
-    unlisted_at = codes.index(UNLISTED) if UNLISTED in codes else None
+    names = sheet.once("code")
+    listed = np.array([code != UNLISTED for code in names], dtype=bool)
+    _check_systems(sheet, names, keys)
+    unlisted_at = names.index(UNLISTED) if UNLISTED in names else None
     count_column = sheet.one_of("count", "share")
     if unlisted_at is not None:
         if sheet.columns[count_column][unlisted_at].strip():
@@ -64,7 +67,7 @@ def read_codes(
     variable = CodeSet(
         **common(keys, width),
         systems=tuple(keys.systems),
-        codes=tuple(code for code in codes if code != UNLISTED),
+        codes=tuple(code for code in names if code != UNLISTED),
         counts=counts[listed],
         main=None if main is None else main[listed],
         main_unlisted=main_unlisted,
@@ -74,17 +77,30 @@ def read_codes(
         unlisted_per_unit=keys.unlisted_per_unit,
         selector=None if keys.selector is None else _selector(keys.selector),
     )
-    return variable, places
+    return replace(variable, titles=_own_titles(sheet, names, variable)), places
+
+
+def _own_titles(sheet: Sheet, listed: list[str], variable: CodeSet) -> dict[str, str]:
+    """Titles that the official lists do not give."""
+    if "title" not in sheet:
+        return {}
+    texts = (spreadsheet_raw(text.strip()) for text in sheet.columns["title"])
+    return {
+        code: text
+        for code, text in zip(listed, texts)
+        if code != UNLISTED
+        and text not in ("", code, codes.title(variable.system_of(code), variable.bare(code)))
+    }
 
 
 def _selector(keys: SelectorKeys) -> Selector:
     return Selector(keys.variable, {level: tuple(s) for level, s in keys.systems.items()})
 
 
-def _check_systems(sheet: Sheet, codes: list[str], keys: CodesKeys) -> None:
+def _check_systems(sheet: Sheet, names: list[str], keys: CodesKeys) -> None:
     if len(keys.systems) == 1:
         return
-    for i, code in enumerate(codes):
+    for i, code in enumerate(names):
         system, sign, bare = code.partition(":")
         if code != UNLISTED and (not sign or not bare or system not in keys.systems):
             raise sheet.error(

@@ -113,6 +113,7 @@ class CodeSet:
 
     With more than one code system, codes are written ``system:code``.  The list holds the
     published codes only; whatever else occurs is *unlisted*, and only its amount is said.
+    ``titles`` names codes that no official list names, or names otherwise.
     Histograms are counts of units by number of codes, index k = 0, 1, 2, ...
     """
 
@@ -134,6 +135,7 @@ class CodeSet:
     concept: str | None = None
     half_width: float = 0.0
     sigma: float = 0.0
+    titles: Mapping[str, str] = field(default_factory=dict)  # the owner's own, by code
 
     def system_of(self, code: str) -> str:
         """The code system of one listed code."""

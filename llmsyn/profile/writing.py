@@ -176,11 +176,13 @@ def _code_set(
     title: Title | None,
 ) -> dict[str, Value | None]:
     columns: dict[str, list[str]] = {"code": [_text(code) for code in codes.codes]}
-    if title is not None:
-        named = (title(codes.system_of(code), codes.bare(code)) for code in codes.codes)
-        titles = [spreadsheet_safe(name or "") for name in named]
-        if any(titles):
-            columns["title"] = titles
+    named = (
+        codes.titles.get(code) or (title and title(codes.system_of(code), codes.bare(code)))
+        for code in codes.codes
+    )
+    titles = [spreadsheet_safe(name or "") for name in named]
+    if any(titles):
+        columns["title"] = titles
     columns["count"] = [_count(x) for x in codes.counts]
     if codes.main is not None:
         columns["main_count"] = [_count(x) for x in codes.main]
