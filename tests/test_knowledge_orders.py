@@ -49,6 +49,8 @@ Metoprolol Tartrate | metoprolol
 Toprol XL | metoprolol
 Amoxicillin-Pot Clavulanate 875-125 mg | amoxicillin-clavulanate
 Percocet 5/325 | oxycodone-acetaminophen
+Acetaminophen 325 MG / oxyCODONE Hydrochloride 2.5 MG Oral Tablet | oxycodone-acetaminophen
+piperacillin 4000 MG / tazobactam 500 MG Injection | piperacillin-tazobactam
 Tylenol w/ codeine #3 | acetaminophen; codeine
 Lisinopril-HCTZ | lisinopril; hydrochlorothiazide
 Ipratropium-Albuterol Neb | albuterol-ipratropium

@@ -270,13 +270,13 @@ def test_a_reply_that_does_not_fit_is_asked_again_with_the_error(
 def test_what_still_fails_is_counted_and_left_out(chat: Chat, tmp_path: Path, fault: Any) -> None:
     chat.faults = [fault, fault]
     answers, tally = asked(options(chat, tmp_path, connections=1), questions(3))
-    kinds = [type(each).__name__ for each in answers.values()]
-    assert sorted(kinds) == ["Failed", "ModelReply", "ModelReply"]
+    kinds = {digest: type(each).__name__ for digest, each in answers.items()}
+    assert sorted(kinds.values()) == ["Failed", "ModelReply", "ModelReply"]
     assert (tally.asked, tally.answered, tally.failed) == (3, 2, 1)
     n = len(chat.bodies)
     again, _ = asked(options(chat, tmp_path, connections=1), questions(3))
     assert len(chat.bodies) == n  # kept, so the same run has the same result
-    assert [type(each).__name__ for each in again.values()] == kinds
+    assert {digest: type(each).__name__ for digest, each in again.items()} == kinds
 
 
 def test_one_bad_request_fails_alone(chat: Chat, tmp_path: Path) -> None:

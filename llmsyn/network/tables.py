@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,15 @@ from llmsyn.network.factors import (
     group_sums,
     make_factor,
 )
-from llmsyn.network.model import BoolArray, Factor, FloatArray, LevelNode, Parent, SlotNode
+from llmsyn.network.model import (
+    BoolArray,
+    Factor,
+    FloatArray,
+    IntArray,
+    LevelNode,
+    Parent,
+    SlotNode,
+)
 from llmsyn.network.reconcile import fit_table, tolerance
 from llmsyn.profile.tables import Table
 
@@ -25,7 +34,10 @@ def lay_tables(made: Draft, tables: tuple[Table, ...]) -> tuple[Table, ...]:
     """Turn every table into targets; what cannot be used is noted in the ledger."""
     # Small tables first: a larger one takes the joint share of its parents from them.
     used: list[Table] = []
-    for table in sorted(tables, key=lambda table: len(table.axes)):
+    # Tables of main codes go first: a code is nowhere rarer than as the main one.
+    for table in sorted(
+        tables, key=lambda t: (len(t.axes), all(a.facet != "main" for a in t.axes))
+    ):
         sides = [find_side(made, axis) for axis in table.axes]
         found = [s for s in sides if s is not None]
         if len(found) < len(sides) or not _lay(made, table, found):
@@ -105,9 +117,11 @@ def _lay_levels(
     else:
         assert isinstance(node, SlotNode)
         prevalence = node.share[child.groups]
-        alone = np.outer(prevalence, rows)
+        as_main, rest = _as_main(node, factor.parents, child.groups)
+        alone = as_main.T + np.outer(rest, rows)
         fitted = fit_table(padded.T, prevalence, None, alone)
-        fitted = np.where(np.isnan(padded.T), np.maximum(fitted, _least(made, alone)), fitted)
+        least = np.maximum(as_main.T, _least(made, alone))
+        fitted = np.where(np.isnan(padded.T), np.maximum(fitted, least), fitted)
         fitted = np.minimum(fitted.T, rows[:, None])
         _note_moves(made, table, padded, fitted)
         factor.target[:, child.groups] = fitted
@@ -117,6 +131,27 @@ def _lay_levels(
         node.main_factors.append(factor)
     else:
         node.factors.append(factor)
+
+
+def _as_main(
+    node: SlotNode, parents: tuple[Parent, ...], codes: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """What is known of codes as main ones.
+
+    Returns
+    -------
+    (n_rows, n_codes) shares of units with the code as the main one, 0 where that is not known,
+    and (n_codes,) what is left of the prevalence.
+    """
+    none = np.zeros((math.prod(p.n_groups for p in parents), len(codes)))
+    for factor in node.main_factors:
+        if len(factor.parents) == len(parents) and all(
+            a.variable == b.variable and np.array_equal(a.groups, b.groups)
+            for a, b in zip(factor.parents, parents, strict=True)
+        ):
+            cells = np.nan_to_num(factor.target[:, codes])
+            return cells, np.maximum(node.share[codes] - cells.sum(0), 0.0)
+    return none, node.share[codes]
 
 
 def _row_shares(made: Draft, parents: list[Side]) -> FloatArray:

@@ -186,13 +186,25 @@ def _follow_length(node: SlotNode, parent: Parent, codes: FloatArray, n_units: f
         if np.isnan(target).any() or not free.any():
             continue
         share = node.share[:-1]
+        as_main = _main_cells(node, parent)
         left = np.maximum(codes - np.where(free, 0.0, target).sum(1), 0.0)
         columns = np.maximum(share - np.where(free, 0.0, target).sum(0), 0.0)
         fitted = scale(np.where(free, np.maximum(target, 1e-12), 0.0), left, columns)
         fitted = scale(fitted.T, columns, left, 1).T
         least = np.minimum(_SMALLEST / n_units, np.outer(factor.share, share))
+        least = np.maximum(least, as_main)
         fitted = np.clip(fitted, least, 0.98 * factor.share[:, None])
         factor.target[:, :-1] = np.where(free, fitted, target)
+
+
+def _main_cells(node: SlotNode, parent: Parent) -> FloatArray:
+    """(n_groups, n_codes) shares of codes as main ones at each group; 0 where not known."""
+    for factor in node.main_factors:
+        other = factor.parents[0]
+        same = len(factor.parents) == 1 and other.variable == parent.variable
+        if same and np.array_equal(other.groups, parent.groups):
+            return np.nan_to_num(factor.target[:, : node.n_codes])
+    return np.zeros((parent.n_groups, node.n_codes))
 
 
 def _length_by_level(
