@@ -58,8 +58,9 @@ bench: $(VENV)/.ready-to-test  ## every claim of the README, from its script (BE
 soak: $(VENV)/.ready-to-test  ## the slow tests: many kills, long fuzzing
 	$(BIN)/python -m pytest -q -m slow
 
-docs: $(VENV)/.ready-to-run  ## rewrite docs/commands.md from the --help texts
+docs: $(VENV)/.ready-to-run  ## rewrite docs/commands.md and docs/knowledge/ from what they describe
 	$(BIN)/python docs/commands.py
+	$(BIN)/python docs/families.py
 
 wheel: $(VENV)/.ready-to-test  ## sdist and wheel in dist/
 	rm -rf build dist llmsyn.egg-info  # a stale build/ would ship files that are gone

@@ -31,11 +31,10 @@ from scipy.linalg import cholesky, solve_triangular
 
 from llmsyn.cohort.reading import RealCohort
 from llmsyn.cohort.subset import take_units
-from llmsyn.disclosure.extraction import released_counts
 from llmsyn.disclosure.release import disclose
 from llmsyn.disclosure.risk import RIDGE, Risk, predict_risk
 from llmsyn.disclosure.settings import Settings
-from llmsyn.disclosure.statistics import Statistics, statistics_of
+from llmsyn.disclosure.statistics import statistics_of
 from llmsyn.measurement import DesignSettings, design, measure
 from llmsyn.measurement.labels import JOINED, OTHER
 from llmsyn.profile.types import Profile
@@ -90,9 +89,7 @@ def run_trial(everyone: RealCohort, form: Profile, n: int, kind: TableSet, seed:
     """
     order = np.random.default_rng(seed).permutation(len(everyone))
     n_outside = min(MOST_IN_QUESTION, (len(everyone) - n) // 2)
-    members, outside, others = (
-        _part(everyone, who) for who in np.split(order, [n, n + n_outside])
-    )
+    members, outside, others = (_part(everyone, who) for who in np.split(order, [n, n + n_outside]))
     batches = list(members.batches())
     if kind.threshold == 1:
         like = form
@@ -109,15 +106,14 @@ def run_trial(everyone: RealCohort, form: Profile, n: int, kind: TableSet, seed:
         statistics_of(list(who.batches()), exact.profile, exact.patients, kind.threshold)
         for who in (members, outside, others)
     )
-    p = _released(exact.profile, release, x_members)
-    columns = np.flatnonzero(~np.isnan(p))
+    columns = np.flatnonzero(x_members.printed_by(release))
     predicted = predict_risk(x_members.values[:, columns], np.ones(len(columns), dtype=bool), n)
     random = np.random.default_rng(seed)
     plain, leverage = attack(
         members=x_members.values[random.permutation(n)[:MOST_IN_QUESTION]][:, columns],
         outside=x_outside.values[:, columns],
         others=x_others.values[:, columns],
-        p=p[columns] / n,
+        p=x_members.counts[columns] / n,  # not rounded: printed counts are exact
         n=n,
     )
     log.info("%s, n %d, seed %d: predicted %.3f, measured %.3f and %.3f", kind.label, n, seed,
@@ -178,19 +174,6 @@ def _nameable(cohort: RealCohort, like: Profile) -> RealCohort:
             column = cohort.whole.units[v.name]
             keep &= np.array([level in named for level in column.to_pylist()])
     return RealCohort(cohort.mapping, take_units(cohort.whole, keep))
-
-
-def _released(measured: Profile, release: Profile, statistics: Statistics) -> FloatArray:
-    """(m,) printed count of each statistic, NaN where it is not printed."""
-    counts = np.full(len(statistics.slot), np.nan)
-    found = released_counts(measured, release)
-    for i, slot in enumerate(statistics.slots):
-        mine = np.flatnonzero(statistics.slot == i)
-        if slot in found:
-            flat = found[slot].ravel()
-            mine = mine[statistics.cell[mine] < flat.size]
-            counts[mine] = flat[statistics.cell[mine]]
-    return counts
 
 
 def interval(values: npt.ArrayLike) -> tuple[float, float, float]:

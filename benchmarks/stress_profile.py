@@ -90,7 +90,7 @@ def _profile(
                 main_unlisted,
                 np.bincount(number).astype(float),
                 unlisted,
-            )  # fmt: skip
+            )
         )
         dense[name] = (has.astype(np.float32), codes)
         dense[f"{name}.count"] = (

@@ -66,7 +66,10 @@ def test_what_is_kept_is_what_was_printed(register: Register) -> None:
         (("sex", "dx"), ("dx", "dx")),
     )
     people: list[Kind] = [
-        ({"sex": s, "age": a, "dx": tuple(c)}, 20) for s in "FM" for a in (30, 50) for c in ("a", "ab")
+        ({"sex": s, "age": a, "dx": tuple(c)}, 20)
+        for s in "FM"
+        for a in (30, 50)
+        for c in ("a", "ab")
     ]
     release = disclose(measured(form, people), SETTINGS)
     assert register.entries() == ()  # it need not exist

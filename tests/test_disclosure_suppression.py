@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from llmsyn.disclosure.audit import audit
 from llmsyn.disclosure.release import Release, disclose
 from llmsyn.disclosure.settings import Settings
-from llmsyn.disclosure.slots import Slot, printed, slots
+from llmsyn.disclosure.slots import printed, slots
 from llmsyn.errors import InfeasibleError, InputError
 from llmsyn.measurement import Measurement
+from llmsyn.profile.tables import Table
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import FloatArray
 
@@ -36,18 +37,22 @@ CUBE = Form(
     (("sex", "died"), ("died", "ward"), ("sex", "died", "ward")),
 )
 LISTS = tuple(
-    {"dx": tuple(c), "died": d} for c in " a b ab ba az zb z".split(" ") for d in ("no", "yes")
+    {"dx": tuple(c), "died": d}
+    for c in ["", "a", "b", "ab", "ba", "az", "zb", "z"]
+    for d in ("no", "yes")
 )
 KINDS: dict[str, tuple[Form, tuple[dict[str, Any], ...], int]] = {
     "levels": (LEVELS, tuple({"sex": s, "ward": w} for s in "FMX" for w in "uvw"), 0),
-    "codes": (CODES, tuple({"dx": tuple(c)} for c in " a b c ab ac bc abc".split(" ")), 0),
+    "codes": (
+        CODES,
+        tuple({"dx": tuple(c)} for c in ["", "a", "b", "c", "ab", "ac", "bc", "abc"]),
+        0,
+    ),
     "main": (MAIN, LISTS, 3),
     "histograms": (LISTED, LISTS, 3),
     "cube": (
         CUBE,
-        tuple(
-            {"sex": s, "died": d, "ward": w} for s in "FM" for d in ("no", "yes") for w in "uvw"
-        ),
+        tuple({"sex": s, "died": d, "ward": w} for s in "FM" for d in ("no", "yes") for w in "uvw"),
         0,
     ),
 }
@@ -74,7 +79,7 @@ def leaks(release: Profile, exact: Profile, settings: Settings, most_unlisted: i
             found.append(f"{name} is at least {worlds.least(event)}")
     for name, event in derived_events(exact):
         low, high = counted.range(event)
-        if 1 <= low and high < t:  # else the exact counts leave it open whether it is small
+        if low >= 1 and high < t:  # else the exact counts leave it open whether it is small
             small.append((name, event))
     informed = worlds.told(told, least, t - 1)
     for name, event in small:
@@ -117,16 +122,25 @@ def released(exact: Measurement, settings: Settings) -> Release:
 
 def both(release: Profile, exact: Profile) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Printed counts, and another profile's counts of the same cells."""
-    tables = {(t.name, t.axes): i for i, t in enumerate(exact.tables)}
     for slot in slots(release):
-        twin = slot
+        counts = printed(release, slot)
         if slot.place == "table":
-            table = release.tables[slot.index]
-            twin = Slot("table", tables[table.name, table.axes])
-        counts, others = printed(release, slot), printed(exact, twin)
+            others = _same_cells(release.tables[slot.index], exact)
+        else:
+            others = printed(exact, slot)
         if counts.shape != others.shape:  # a histogram whose tail was pooled
             others = np.append(others, np.zeros(len(counts)))[: len(counts)]
         yield counts[~np.isnan(counts)], others[~np.isnan(counts)]
+
+
+def _same_cells(table: Table, exact: Profile) -> FloatArray:
+    """The cells of a printed table, which may lack labels, in the one that it was made from."""
+    (whole,) = [t for t in exact.tables if t.name == table.name]
+    index = [
+        [full.labels.index(label) for label in axis.labels]
+        for axis, full in zip(table.axes, whole.axes, strict=True)
+    ]
+    return whole.counts[np.ix_(*index)]
 
 
 asked = st.builds(Settings, threshold=st.just(T), zeros_published=st.booleans())

@@ -46,7 +46,14 @@ def kill_after(process: subprocess.Popen[bytes], chat: Chat, n: int) -> None:
     process.wait()
 
 
-@pytest.mark.parametrize("moments", [[1], [9], [5, 8, 4]], ids=["early", "midway", "three times"])
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param([1], id="early", marks=pytest.mark.slow),
+        pytest.param([9], id="midway"),
+        pytest.param([5, 8, 4], id="three times", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_goes_on(tmp_path: Path, moments: list[int]) -> None:
     out = tmp_path / "answers.json"
     with chat_server() as chat:

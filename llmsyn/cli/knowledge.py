@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmsyn.cli.knowledge_orders import orders_command
 from llmsyn.cli.knowledge_recalibrate import recalibrate
 from llmsyn.errors import CheckFailed, KnowledgeError
 
@@ -187,3 +188,4 @@ def _plain(value: Any) -> Any:
 
 
 knowledge.add_command(recalibrate)
+knowledge.add_command(orders_command)

@@ -40,7 +40,7 @@ from llmsyn.disclosure.ranges import Points, Ranges
 from llmsyn.disclosure.settings import Settings
 from llmsyn.disclosure.statements import statements
 from llmsyn.disclosure.system import BoolArray, IntArray, N, System, Tier
-from llmsyn.disclosure.tails import tail_findings
+from llmsyn.disclosure.tails import pooled_like, tail_findings
 from llmsyn.disclosure.triangles import Triangles
 from llmsyn.disclosure.views import Truth, mean_half_width, owner_view, published
 from llmsyn.profile.types import Profile
@@ -71,21 +71,26 @@ def audit(
     start = time.perf_counter()
     releases = (profile, *earlier)
     if units is None:
-        system, truth = statements(*releases), None
+        system, truth, thin = statements(*releases), None, []
     else:
+        units, patients = pooled_like(profile, units, patients or units, settings)
         # Written as one more release, the measurement may have tables that were left out.
         system = statements(*releases, units)
-        truth = owner_view(only(system, -1), units, patients or units)
+        truth = owner_view(only(system, -1), units, patients)
+        thin = tail_findings(units, patients, settings)
     auditor = Auditor(system, truth, settings)
     found = auditor.run(published(system, releases))
-    if units is not None:
-        found += tail_findings(units, patients or units, settings)
-    return auditor.result(tuple(found), time.perf_counter() - start)
+    return auditor.result((*found, *thin), time.perf_counter() - start)
 
 
 def only(system: System, release: int) -> System:
     """The same statements, with the printed cells of one of its releases."""
-    return replace(system, slots=(system.slots[release],), means=(system.means[release],))
+    return replace(
+        system,
+        slots=(system.slots[release],),
+        means=(system.means[release],),
+        code_axes=(system.code_axes[release],),
+    )
 
 
 @dataclass(eq=False)

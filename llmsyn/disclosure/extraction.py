@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from llmsyn.cohort.mapping import Mapping
 from llmsyn.cohort.types import Cohort
 from llmsyn.disclosure.budget import Plan, codes_that_fit, fit_budget
@@ -17,13 +15,11 @@ from llmsyn.disclosure.register import Register
 from llmsyn.disclosure.release import Release, disclose
 from llmsyn.disclosure.risk import WARN_ABOVE, Correlation, Risk
 from llmsyn.disclosure.settings import Settings
-from llmsyn.disclosure.slots import Slot, printed, slots
 from llmsyn.disclosure.statistics import Statistics, statistics_of
 from llmsyn.errors import InfeasibleError
 from llmsyn.measurement.counting import Measurement, measure
 from llmsyn.measurement.designing import DesignSettings, design
-from llmsyn.profile.types import Profile, Provenance
-from llmsyn.profile.variables import FloatArray
+from llmsyn.profile.types import Provenance
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,39 +84,12 @@ def extract(
             "so many variables: measure fewer, raise the limit, or add noise (--epsilon)"
         )
     release = disclose(measured, settings, register, withheld=plan.withheld, left_out=plan.left_out)
-    counts = released_counts(measured.profile, release.profile)
-    printed_cells = statistics.where({slot: ~np.isnan(array) for slot, array in counts.items()})
-    risk = Correlation.of(statistics.values).risk(printed_cells)
+    risk = Correlation.of(statistics.values).risk(statistics.printed_by(release.profile))
     release = release.with_risk(risk)
     given = provenance or replace(release.profile.provenance, kind="extract")
     signed = replace(given, released=given.released or release.date)
     profile = replace(release.profile, provenance=signed)
     return Extraction(replace(release, profile=profile), risk, plan)
-
-
-def released_counts(measured: Profile, released: Profile) -> dict[Slot, FloatArray]:
-    """Counts of a release by the slots of the measurement that it was made from.
-
-    A release lacks the tables of which nothing is printed, so the numbers of the others may
-    differ; their axes do not.
-
-    Examples
-    --------
-    >>> from llmsyn.profile.tables import Axis, Table
-    >>> a, b = (Table((Axis(name, ("yes",)),), np.ones(1)) for name in ("died", "readmitted"))
-    >>> full = Profile("p", "patient", 1, 1, ("s",), (), (a, b))
-    >>> found = released_counts(full, replace(full, tables=(b,)))
-    >>> [slot.index for slot in found]
-    [1]
-    """
-    where = {table.axes: i for i, table in enumerate(measured.tables)}
-    found = {}
-    for slot in slots(released):
-        at = slot
-        if slot.place == "table":
-            at = Slot("table", where[released.tables[slot.index].axes])
-        found[at] = printed(released, slot)
-    return found
 
 
 def _plan(

@@ -12,6 +12,7 @@ codes, and how many they have together is a further unknown.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,38 +38,38 @@ _NESTING = (*ICD_SYSTEMS, "atc")
 
 def totals(writer: Writer, release: int, index: int, codes: CodeSet) -> None:
     """Write the totals of a code set; its margins have been written."""
-    draft, slots = writer.draft, writer.slots[release]
-    prevalences = slots[Slot("variable", index)]
-    all_listed = _total(draft, f"{codes.name}: listed codes of all units")
-    if len(prevalences):
-        draft.equations(
-            np.append(prevalences, all_listed)[None], np.append(np.ones(len(prevalences)), -1.0)
-        )
+    draft = writer.draft
+    prevalences = writer.slots[release][Slot("variable", index)]
+    name, key = codes.name, (codes.name, prevalences.tobytes())
+    all_listed = writer.once(
+        ("listed", *key), lambda: _sum(draft, prevalences, f"{name}: listed codes of all units")
+    )
+    all_unlisted = writer.once(
+        ("unlisted", *key), lambda: _total(draft, f"{name}: unlisted codes of all units")
+    )
     listed, unlisted, total = (_histogram(writer, release, codes, part) for part in FACETS)
-    all_unlisted = _total(draft, f"{codes.name}: unlisted codes of all units")
-    if listed is not None:
-        _moment(draft, listed, all_listed, 1)
-    if unlisted is not None:
-        _moment(draft, unlisted, all_unlisted, 1)
+    for histogram, amount in ((listed, all_listed), (unlisted, all_unlisted)):
+        if histogram is not None:
+            _moment(writer, histogram, amount, 1)
     if total is not None:
-        together = _total(draft, f"{codes.name}: codes of all units")
-        draft.equations(
-            np.array([[all_listed, all_unlisted, together]]), np.array([1.0, 1.0, -1.0])
+        together = writer.once(
+            ("together", *key),
+            lambda: _sum(
+                draft, np.array([all_listed, all_unlisted]), f"{name}: codes of all units"
+            ),
         )
-        _moment(draft, total, together, 1)
+        _moment(writer, total, together, 1)
     if codes.unlisted_per_unit is not None:
         writer.means[release][index] = all_unlisted
         draft.price(np.array([all_unlisted]), Tier.HISTOGRAM)  # the mean is printed
     if codes.main is not None and total is not None:
         _without_codes(writer, release, codes, total)
     if listed is not None:
-        any_listed = _some(draft, listed, f"{codes.name}: any listed code")
-        _within(draft, prevalences, any_listed, [f"{codes.name}={c}" for c in codes.codes])
+        _within(writer, prevalences, listed, [f"{name}={code}" for code in codes.codes])
     if codes.main is not None and unlisted is not None:
-        side, at = writer.side(f"{codes.name}.main", (*codes.codes, UNLISTED), release)
+        side, at = writer.side(f"{name}.main", (*codes.codes, UNLISTED), release)
         main = writer.cells((), ((),), (side,))[0][at[-1:]]
-        any_unlisted = _some(draft, unlisted, f"{codes.name}: any unlisted code")
-        _within(draft, main, any_unlisted, [f"{codes.name}.main={UNLISTED}"])
+        _within(writer, main, unlisted, [f"{name}.main={UNLISTED}"])
 
 
 def pair_totals(writer: Writer, release: int) -> None:
@@ -85,10 +86,10 @@ def pair_totals(writer: Writer, release: int) -> None:
             continue
         ids = writer.slots[release][Slot("table", t)]
         pairs = np.unique(ids[ids >= 0])
-        total = _total(writer.draft, f"{codes.name}: pairs of all units")
+        name = f"{codes.name}: pairs of all units"
+        total = writer.once((name, pairs.tobytes()), partial(_sum, writer.draft, pairs, name))
         writer.draft.cuts.append(np.array([total]))
-        writer.draft.equations(np.append(pairs, total)[None], np.append(np.ones(len(pairs)), -1.0))
-        _moment(writer.draft, listed, total, 2)
+        _moment(writer, listed, total, 2)
 
 
 def nested_codes(writer: Writer, codes: CodeSet, ids: IntArray) -> None:
@@ -108,28 +109,45 @@ def nested_codes(writer: Writer, codes: CodeSet, ids: IntArray) -> None:
         found += [(i, j) for j in above if j is not None and not codes.counts[i] > codes.counts[j]]
     if not found:
         return
-    name = codes.name
-    rest = writer.draft.new(
-        (len(found),),
-        lambda k: f"{name}={codes.codes[found[k[0]][1]]}, but not {codes.codes[found[k[0]][0]]}",
+    inner, outer = ids[[i for i, _ in found]], ids[[j for _, j in found]]
+    names = [f"{codes.name}={codes.codes[j]}, but not {codes.codes[i]}" for i, j in found]
+    writer.once(
+        ("nested", inner.tobytes(), outer.tobytes()),
+        lambda: _rest(writer.draft, inner, outer, names),
     )
-    inner = ids[[i for i, _ in found]]
-    writer.draft.sums(np.stack([inner, rest], axis=1), ids[[j for _, j in found]])
 
 
-def _some(draft: Draft, histogram: IntArray, name: str) -> int:
-    """Units that have at least one code: all but the first cell of the histogram."""
-    some = draft.new((1,), lambda _: name)
-    draft.sums(np.array([[histogram[0], some[0]]]), np.array([N]))
-    return int(some[0])
-
-
-def _within(draft: Draft, inner: IntArray, outer: int, names: list[str]) -> None:
-    """Units that are counted in each of these are counted in the outer one as well."""
+def _within(writer: Writer, inner: IntArray, histogram: IntArray, names: list[str]) -> None:
+    """Who is counted in one of these has a code: all but the first cell of the histogram."""
+    draft = writer.draft
     if not len(inner):
         return
-    rest = draft.new((len(inner),), lambda k: f"some code, but not {names[k[0]]}")
-    draft.sums(np.stack([inner, rest], axis=1), np.full(len(inner), outer))
+
+    def some() -> int:
+        unknown = draft.new((1,), lambda _: f"not {draft.name(int(histogram[0]))}")
+        draft.sums(np.array([[histogram[0], unknown[0]]]), np.array([N]))
+        return int(unknown[0])
+
+    outer = np.full(len(inner), writer.once(("some", histogram.tobytes()), some))
+    names = [f"some code, but not {name}" for name in names]
+    writer.once(
+        ("within", inner.tobytes(), int(outer[0])), lambda: _rest(draft, inner, outer, names)
+    )
+
+
+def _rest(draft: Draft, inner: IntArray, outer: IntArray, names: list[str]) -> int:
+    """State that each of these is part of its outer; the first of what is left of them."""
+    rest = draft.new((len(inner),), lambda k: names[k[0]])
+    draft.sums(np.stack([inner, rest], axis=1), outer)
+    return int(rest[0])
+
+
+def _sum(draft: Draft, parts: IntArray, name: str) -> int:
+    """An amount that is the sum of these."""
+    total = _total(draft, name)
+    if len(parts):
+        draft.equations(np.append(parts, total)[None], np.append(np.ones(len(parts)), -1.0))
+    return total
 
 
 def _total(draft: Draft, name: str) -> int:
@@ -149,8 +167,13 @@ def _histogram(writer: Writer, release: int, codes: CodeSet, part: str) -> IntAr
     return np.append(ids[at], ids[beyond])
 
 
-def _moment(draft: Draft, histogram: IntArray, total: int, order: int) -> None:
-    """State that the sum over k of C(k, order) n_k is the total."""
+def _moment(writer: Writer, histogram: IntArray, total: int, order: int) -> None:
+    """State that the sum over k of C(k, order) n_k is the total; once for each of both."""
+    key = ("moment", histogram.tobytes(), total)
+    writer.once(key, lambda: _write_moment(writer.draft, histogram, total, order))
+
+
+def _write_moment(draft: Draft, histogram: IntArray, total: int, order: int) -> int:
     k = np.arange(len(histogram), dtype=float)
     weight: FloatArray = k if order == 1 else k * (k - 1) / 2
     amount = _total(draft, "codes of units beyond the histogram")
@@ -161,11 +184,15 @@ def _moment(draft: Draft, histogram: IntArray, total: int, order: int) -> None:
     beyond = histogram[-1]
     draft.equations(np.array([[amount, beyond, slack]]), np.array([1.0, -weight[-1], -1.0]))
     draft.equations(np.array([[amount, beyond, rest]]), np.array([1.0, -AMOUNT_PER_UNIT, 1.0]))
+    return amount
 
 
 def _without_codes(writer: Writer, release: int, codes: CodeSet, total: IntArray) -> None:
     """Units without any code have no main code; others may lack one too."""
     side, _ = writer.side(f"{codes.name}.main", (*codes.codes, UNLISTED), release)
     none = writer.cells((), ((),), (side,))[0][side.parts.index(frozenset({NONE}))]
-    others = writer.draft.new((1,), lambda _: f"{codes.name}: codes, and none of them main")
-    writer.draft.sums(np.array([[total[0], others[0]]]), np.array([none]))
+    names = [f"{codes.name}: codes, and none of them main"]
+    inner, outer = total[:1], np.array([none])
+    writer.once(
+        ("no main", int(total[0]), int(none)), lambda: _rest(writer.draft, inner, outer, names)
+    )

@@ -21,6 +21,10 @@ from llmsyn.store import write_json, write_text
 SHOWN = 500
 """Removed counts that the printed page lists; the JSON file has all of them."""
 
+OVERFIT = 0.75
+"""From this many independent numbers a patient on, predictions were found too low by more than
+0.02 (benchmarks/membership_risk.py): they cannot count more of them than there are patients."""
+
 REASONS = {
     "small": "stands for fewer patients than the threshold",
     "zero": "is zero, and zeros are not printed",
@@ -93,6 +97,11 @@ def warnings(release: Release) -> tuple[str, ...]:
             "holds a patient's record can tell better than by chance whether that patient is in "
             f"the data. About {needed:,.0f} patients would be needed for this many statistics; "
             "set --max-membership-auc, or release with differential privacy."
+        )
+    if risk is not None and risk.m_eff > OVERFIT * risk.n_patients:
+        found.append(
+            f"{risk.n_patients:,} patients are too few to predict the risk of so many numbers: "
+            "take the prediction for the least that the attack reaches."
         )
     if not release.comparisons:
         found.append("No earlier release of this population was known to check against.")

@@ -22,7 +22,7 @@ derivable, hence protected.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import numpy as np
@@ -51,7 +51,8 @@ def statements(*profiles: Profile) -> System:
     InputError : a table has more than two code axes, or a label that its variable lacks.
     """
     writer = Writer(profiles)
-    for release in range(len(profiles)):
+    # The largest form first: what others print of it are cells of its tables.
+    for release in sorted(range(len(profiles)), key=lambda i: -_size(profiles[i])):
         writer.add(release)
     writer.nest_main()
     for grid in writer.all_grids():
@@ -62,6 +63,10 @@ def statements(*profiles: Profile) -> System:
     taken = np.concatenate(writer.occupied)
     writer.draft.structural = [np.setdiff1d(ids, taken) for ids in writer.draft.structural]
     return writer.draft.finish(writer.slots, writer.means, writer.code_axes, writer.all_grids())
+
+
+def _size(profile: Profile) -> int:
+    return sum(table.counts.size for table in profile.tables)
 
 
 class Writer:
@@ -76,11 +81,18 @@ class Writer:
         self.means: list[dict[int, int]] = [{} for _ in profiles]
         self.code_axes: list[dict[Slot, int]] = [{} for _ in profiles]
         self.occupied: list[IntArray] = [np.empty(0, dtype=np.int64)]
+        self._made: dict[tuple[object, ...], int] = {}
         self._atoms: dict[tuple[str, int], Atoms] = {}
 
     def all_grids(self) -> list[Grid]:
         """Every grid so far."""
         return [grid for grids in self.grids.values() for grid in grids]
+
+    def once(self, key: tuple[object, ...], write: Callable[[], int]) -> int:
+        """Write a statement unless a release before it made the same one; its unknown."""
+        if key not in self._made:
+            self._made[key] = write()
+        return self._made[key]
 
     def add(self, release: int) -> None:
         """Add one release: its margins, then its tables, fewest axes first."""

@@ -50,12 +50,11 @@ class Statistics:
         profile : may lack tables of the measurement, and codes on their axes.
         """
         masks = {s: ~np.isnan(printed(profile, s)) for s in slots(profile) if s.place != "table"}
-        names = [tuple(a.variable for a in t.axes) for t in profile.tables]
         after = 0
         for index, axes in sorted(self.axes.items()):
-            name = tuple(axis.variable for axis in axes)
-            at = next((i for i in range(after, len(names)) if names[i] == name), None)
-            if at is None or not _is_part(profile.tables[at], axes):
+            left = range(after, len(profile.tables))
+            at = next((i for i in left if _is_part(profile.tables[i], axes)), None)
+            if at is None:
                 continue
             after = at + 1
             mask = np.zeros([len(axis.labels) for axis in axes], dtype=bool)
@@ -119,7 +118,10 @@ def statistics_of(
 
 def _is_part(table: Table, axes: tuple[Axis, ...]) -> bool:
     """Whether a printed table can be one with these axes: its labels are among theirs."""
-    return all(set(a.labels) <= set(b.labels) for a, b in zip(table.axes, axes))
+    return len(table.axes) == len(axes) and all(
+        mine.variable == axis.variable and set(mine.labels) <= set(axis.labels)
+        for mine, axis in zip(table.axes, axes)
+    )
 
 
 def _of_batch(

@@ -141,11 +141,7 @@ class System:
 
     def name(self, unknown: int) -> str:
         """What a count counts, in words: ``died=yes & not diagnoses=250``."""
-        for start, shape, namer in reversed(self.namers):
-            if unknown >= start:
-                index = np.unravel_index(unknown - start, shape) if shape else ()
-                return namer(tuple(int(i) for i in index))
-        raise IndexError(unknown)
+        return _name(self.namers, unknown)
 
     def says_something(self, release: int, slot: Slot, shown: BoolArray) -> BoolArray:
         """Cells of a table that are printed and not forced by logic, in the table's shape.
@@ -247,6 +243,10 @@ class Draft:
             self.amounts.append(ids.ravel())
         return ids
 
+    def name(self, unknown: int) -> str:
+        """What an unknown counts, in words."""
+        return _name(self.namers, unknown)
+
     def sums(self, parts: IntArray, total: IntArray) -> None:
         """State that parts add up to their total.
 
@@ -322,3 +322,11 @@ def _spans(indptr: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
     starts: IntArray = np.cumsum(length) - length
     at: IntArray = np.arange(int(length.sum()), dtype=np.int64) + np.repeat(first - starts, length)
     return at, starts
+
+
+def _name(namers: Sequence[tuple[int, tuple[int, ...], Namer]], unknown: int) -> str:
+    for start, shape, namer in reversed(namers):
+        if unknown >= start:
+            index = np.unravel_index(unknown - start, shape) if shape else ()
+            return namer(tuple(int(i) for i in index))
+    raise IndexError(unknown)

@@ -55,6 +55,28 @@ def pooled_histograms(
     return with_printed(units, arrays[0]), with_printed(patients, arrays[1]), tails
 
 
+def pooled_like(
+    profile: Profile, units: Profile, patients: Profile, settings: Settings
+) -> tuple[Profile, Profile]:
+    """The measurement with its histograms pooled where a release has them pooled.
+
+    Parameters
+    ----------
+    profile : the release.
+    units, patients : exact measurement in units and in distinct patients.
+    """
+    pooled = pooled_histograms(units, patients, settings)
+    places = {(profile.variables[s.index].name, s.part): s for s in slots(profile)
+              if s.part in HISTOGRAMS}  # fmt: skip
+    arrays: tuple[dict[Slot, FloatArray], dict[Slot, FloatArray]] = ({}, {})
+    for slot in pooled[2]:
+        mine = places.get((units.variables[slot.index].name, slot.part))
+        short = printed(pooled[0], slot)
+        if mine is not None and len(printed(profile, mine)) == len(short):
+            arrays[0][slot], arrays[1][slot] = short, printed(pooled[1], slot)
+    return with_printed(units, arrays[0]), with_printed(patients, arrays[1])
+
+
 def tail_findings(units: Profile, patients: Profile, settings: Settings) -> list[Finding]:
     """Bins of the exact measurement that are too thin for their cut points to be printed.
 

@@ -155,9 +155,7 @@ def _between(
         asked = []
         for group in _near(givens):
             beside = [c for c in candidates if any(g.beside(c) for g in group[:1])]
-            for start in range(0, len(beside), settings.reach):
-                part = beside[start : start + settings.reach]
-                asked += _batches(task, about, group, part, settings)
+            asked += _batches(task, about, group, beside, settings)
         ways.append(asked)
     return min(ways, key=len)
 
@@ -172,9 +170,15 @@ def _batches(
     if not givens or not candidates:
         return []
     return [
-        Question(task, about, tuple(givens[start : start + size]), tuple(candidates))
-        for start, size in _sizes(givens, len(candidates), settings)
+        Question(task, about, tuple(givens[start : start + size]), part)
+        for part in _parts(candidates, settings)
+        for start, size in _sizes(givens, len(part), settings)
     ]
+
+
+def _parts(candidates: Sequence[Item], settings: PlanSettings) -> Iterator[tuple[Item, ...]]:
+    for start in range(0, len(candidates), settings.reach):
+        yield tuple(candidates[start : start + settings.reach])
 
 
 def _levels(
@@ -184,9 +188,9 @@ def _levels(
     items = [*core, *others]
     for start, size in _sizes(items, min(len(items), settings.reach), settings):
         givens = items[start : start + size]
-        candidates = items[: start + size][: settings.reach]
-        if any(g.beside(c) for g in givens for c in candidates):
-            yield Question("elicit_levels", "levels", tuple(givens), tuple(candidates))
+        for part in _parts(items[: start + size], settings):
+            if any(g.beside(c) for g in givens for c in part):
+                yield Question("elicit_levels", "levels", tuple(givens), part)
 
 
 def _sizes(

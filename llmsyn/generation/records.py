@@ -14,20 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from llmsyn import __version__
-from llmsyn.cohort.types import Cohort
 from llmsyn.dictation.dictating import Dictated, dictate
 from llmsyn.dictation.dictating import Settings as DictationSettings
-from llmsyn.dictation.patients import Patient
 from llmsyn.egress.budget import Cost
-from llmsyn.errors import InputError
+from llmsyn.errors import InputError, ServiceError
 from llmsyn.generation.card import data_card
-from llmsyn.generation.chunks import UNIT_TABLE, column
+from llmsyn.generation.chunks import UNIT_TABLE
 from llmsyn.generation.folder import MANIFEST, claimed
 from llmsyn.generation.pipeline import MANIFEST_SCHEMA, SEED_LIMIT, Progress, knowledge_hashes
+from llmsyn.generation.proposals import proposals_of, write_drawn
 from llmsyn.generation.starts import Starts, draw_starts
 from llmsyn.knowledge.loading import load_base
 from llmsyn.knowledge.rules import impossibles
@@ -36,12 +33,9 @@ from llmsyn.llm.requests import Model, Tally
 from llmsyn.network.compiling import cache_folder, fingerprint
 from llmsyn.profile.reading import find_profile, read_profile
 from llmsyn.profile.types import Profile
-from llmsyn.profile.variables import UNLISTED
 from llmsyn.profile.writing import write_profile
 from llmsyn.raking import Raked, rake
 from llmsyn.store import (
-    atomic,
-    sha256_file,
     sha256_folder,
     spreadsheet_safe,
     write_json,
@@ -101,6 +95,7 @@ def generate_records(
     Raises
     ------
     InputError, OutputError, InfeasibleError : see :mod:`llmsyn.errors`.
+    ServiceError : fewer than half of the patients got usable replies.
     Stopped : a budget is reached, or a batch folder waits for the next round.
     """
     if n < 1:
@@ -132,11 +127,16 @@ def generate_records(
             given, base, starts.patients, rules, model,
             DictationSettings(ablation, reach, seed), progress=told,
         )  # fmt: skip
+        if 2 * len(dictated.patients) < m:
+            raise ServiceError(
+                f"{model.name} gave no usable reply for {m - len(dictated.patients)} of {m} "
+                "patients, and those left are no fair sample; ask another model, or a larger one"
+            )
         stream = np.random.SeedSequence(seed, spawn_key=(2**31 + 1,))
         random = np.random.Generator(np.random.Philox(stream))
         proposals = proposals_of(given, starts, dictated.patients, random)
         raked = rake(proposals, given, n, random)
-        files = _write(folder, given, proposals, raked)
+        files = write_drawn(folder, given, proposals, raked)
         write_text(folder / GAPS, _gap_table(raked))
         if not (folder / "profile").exists():
             write_profile(given, folder / "profile")
@@ -192,81 +192,6 @@ def rehearse(
         factor * spent.usd,
     )
     return replace(tally, asked=round(factor * tally.asked), cost=cost)
-
-
-def proposals_of(
-    profile: Profile, starts: Starts, patients: Sequence[Patient], random: np.random.Generator
-) -> Cohort:
-    """Completed patients as a cohort; numbers are drawn uniformly in their bins."""
-    chosen = np.array([patient.number for patient in patients], dtype=np.int64)
-    ids = pa.array(np.arange(1, len(chosen) + 1, dtype=np.int64))
-    columns: dict[str, pa.Array] = {"patient_id": ids}
-    if profile.unit == "stay":
-        columns["stay_id"] = ids
-    plain = {v.name for v in profile.level_variables}
-    network = starts.compiled.network
-    for variable, levels in zip(network.variables, starts.drawn.levels, strict=True):
-        if variable.name in plain:
-            columns[variable.name] = column(variable, levels, random).take(pa.array(chosen))
-    codes = {}
-    for listed in profile.code_sets:
-        extra = starts.unlisted.get(listed.name)
-        texts: list[str] = []
-        rows: list[int] = []
-        positions: list[int] = []
-        for row, patient in enumerate(patients):
-            one = list(patient.codes.get(listed.name, ()))
-            n_unlisted = 0 if extra is None else int(extra[patient.number])
-            if patient.main.get(listed.name) == UNLISTED:
-                one, n_unlisted = [UNLISTED, *one], max(n_unlisted - 1, 0)
-            one += [UNLISTED] * n_unlisted
-            texts += one
-            rows += [row] * len(one)
-            positions += range(len(one))
-        names = [*listed.codes, UNLISTED]
-        place = {name: i for i, name in enumerate(names)}
-        index = pa.array([place[text] for text in texts], pa.int16())
-        codes[listed.name] = pa.table(
-            {
-                "row": pa.array(rows, pa.int32()),
-                "code": pa.DictionaryArray.from_arrays(index, pa.array(names, pa.string())),
-                "position": pa.array(positions, pa.int16()),
-            }
-        )
-    return Cohort("synthetic", profile.unit, pa.table(columns), codes)
-
-
-def _write(
-    folder: Path, profile: Profile, proposals: Cohort, raked: Raked
-) -> dict[str, dict[str, Any]]:
-    """Write the drawn proposals as one part, a copy a row, under new ids."""
-    source = np.repeat(np.arange(len(proposals)), raked.copies)
-    keys = ["patient_id", "stay_id"] if profile.unit == "stay" else ["patient_id"]
-    ids = pa.array(np.arange(1, len(source) + 1, dtype=np.int64))
-    units = proposals.units.take(pa.array(source))
-    for key in keys:
-        units = units.set_column(units.column_names.index(key), key, ids)
-    tables = {UNIT_TABLE[profile.unit]: units}
-    first = np.cumsum(raked.copies) - raked.copies  # the first copy of each proposal
-    for name, table in proposals.codes.items():
-        row = table["row"].to_numpy()
-        copies = raked.copies[row]
-        taken = np.repeat(np.arange(len(row)), copies)
-        number = np.arange(len(taken)) - np.repeat(np.cumsum(copies) - copies, copies)
-        unit = first[row[taken]] + number
-        order = np.lexsort((taken, unit))
-        owner = pa.array(unit[order] + 1)
-        drawn = table.take(pa.array(taken[order]))
-        tables[name] = pa.table(
-            {**dict.fromkeys(keys, owner), "code": drawn["code"], "position": drawn["position"]}
-        )
-    written = {}
-    for name, table in tables.items():
-        file = f"{name}/part-00000.parquet"
-        with atomic(folder / file) as temporary:
-            pq.write_table(table, temporary, compression="snappy", write_statistics=False)
-        written[file] = {"rows": table.num_rows, "sha256": sha256_file(folder / file)}
-    return written
 
 
 def _gap_table(raked: Raked) -> str:

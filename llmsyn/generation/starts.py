@@ -114,9 +114,10 @@ def without_lists(profile: Profile) -> Profile:
         if not isinstance(variable, CodeSet):
             variables.append(variable)
             continue
-        for made in _facet_variables(variable, profile):
-            variables.append(made)
-            facets[f"{variable.name}.{made.name.rsplit(' ', 1)[1]}"] = made.name
+        own = list(_facet_variables(variable, profile))
+        variables += own
+        facets |= {f"{variable.name}.{v.name.rsplit(' ', 1)[1]}": v.name for v in own}
+        rules += _some_code_rules(own, profile.n_units)
         rules += _main_rules(variable, facets)
     names = {v.name for v in variables}
     sizes = {v.name: len(v.counts) for v in variables if isinstance(v, Numeric)}
@@ -151,8 +152,18 @@ def _facet_variables(codes: CodeSet, profile: Profile) -> Iterable[Categorical |
     weight = np.where(unknown, np.nan_to_num([*codes.counts, np.nanmax(codes.counts)]), 0.0)
     if unknown.any():
         counts = np.where(unknown, left * weight / max(float(weight.sum()), 1e-12), counts)
-    none = max(profile.n_units - float(counts.sum()), 0.0)
+    # Half a unit at least: who is drawn without any code must have somewhere to go.
+    none = max(profile.n_units - float(counts.sum()), 0.5)
     yield levels("main", (*codes.codes, UNLISTED, NO_MAIN), np.append(counts, none))
+
+
+def _some_code_rules(facets: Iterable[Categorical | Numeric], n: float) -> Iterable[Rule]:
+    """Where nearly everyone has a main code, nobody has neither listed nor unlisted codes."""
+    by_kind = {v.name.rsplit(" ", 1)[1]: v for v in facets}
+    if len(by_kind) == len(FACETS) and by_kind["main"].counts[-1] < 1:
+        both = [by_kind["count"], by_kind["unlisted"]]
+        if sum(float(np.nan_to_num(v.counts[0])) for v in both) < n:
+            yield Rule(tuple(Term(v.name, _NONE) for v in both))
 
 
 def _main_rules(codes: CodeSet, facets: Mapping[str, str]) -> Iterable[Rule]:
