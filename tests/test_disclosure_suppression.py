@@ -68,7 +68,7 @@ def leaks(release: Profile, exact: Profile, settings: Settings, most_unlisted: i
     withheld = set(unmentioned(release))
     found, told, small = [], [], []
     for name, event, n in printed_events(release):
-        if np.isnan(n) and least <= true.get(name, 0.0) < t:
+        if np.isnan(n) and name not in withheld and least <= true.get(name, 0.0) < t:
             told.append(event)
         if not 1 <= true.get(name, 0.0) < t:
             continue

@@ -10,6 +10,8 @@ finer and coarser      a cell of a coarse table is the sum of cells of a finer o
                        that overlap agree on their join
 nested                 main code j + j but not main = j, in every level that is printed for
                        both; a code + the rest of its category = the category
+some code              who has code j has a listed code; who has an unlisted main code has an
+                       unlisted code
 total                  sum over k of k n_k = sum of prevalences (listed codes), = units x mean
                        (unlisted); sum over k of k (k-1)/2 n_k = sum of all pairs
 =====================  =====================================================================

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmsyn.knowledge.types import Association
-from llmsyn.network.cells import cells_from_log_odds, pair_cells
+from llmsyn.network.cells import cells_from_statements, pair_cells
 from llmsyn.network.draft import Draft
 from llmsyn.network.factors import code_factor, level_factor, levels_of
 from llmsyn.network.model import BoolArray, FloatArray, IntArray, LevelNode, SlotNode
@@ -20,11 +20,11 @@ from llmsyn.network.reconcile import fit_table
 from llmsyn.network.tables import room
 from llmsyn.profile.terms import Term
 
+_ROUNDS = 30
+"""Rounds of proportional fitting of statements about two level variables."""
+
 _LEAST_SILENT = 0.5
 """Share of independence that pairs nobody speaks of keep, when a code's companions are many."""
-
-_NEVER = -40.0
-"""Log odds that stand for a masked level when cells are worked out."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,19 @@ def _levels_on_level(
     if not isinstance(node, LevelNode) or _is_published(node, parent):
         return
     rows, columns = made.shares[parent], made.shares[child]
-    lean = np.zeros((len(rows), len(columns)))
+    blocks = []
     for a, b, value in group:
-        lean[np.ix_(a.levels, b.levels)] += value
+        p, q = rows[list(a.levels)].sum(), columns[list(b.levels)].sum()
+        if 0 < p < 1 and 0 < q < 1:
+            joint = pair_cells(np.array([p]), np.array([q]), np.array([value]))[0]
+            blocks.append((np.ix_(a.levels, b.levels), float(joint)))
     factor = level_factor(made, time, parent)
-    start = np.outer(rows, columns) * np.exp(lean) * ~np.isneginf(factor.weights)
-    factor.target = fit_table(start, rows, columns, start)
+    cells = np.outer(rows, columns) * ~np.isneginf(factor.weights)
+    for _ in range(_ROUNDS):
+        for block, joint in blocks:
+            cells[block] *= joint / max(float(cells[block].sum()), 1e-300)
+        cells = fit_table(cells, rows, columns, cells)
+    factor.target = cells
 
 
 def _is_published(node: LevelNode | SlotNode, parent: int) -> bool:
@@ -140,16 +147,17 @@ def _levels_on_codes(
         if any(p.variable == parent for p in factor.parents):
             published |= factor.hard[:, :-1].any(0)
     share = made.shares[parent]
-    lean = np.zeros((slots.n_codes, len(share)))
+    said: dict[int, list[tuple[tuple[int, ...], float]]] = defaultdict(list)
     for a, b, value in group:
-        lean[b.code, list(a.levels)] += value
-    said = lean.any(1) & ~published
-    if not said.any():
+        if not published[b.code]:
+            said[b.code].append((a.levels, value))
+    if not said:
         return
     factor = level_factor(made, made.times[made.code_lists[code_set].name], parent)
-    lean += np.where(np.isneginf(factor.weights[:, :-1].T), _NEVER, 0.0)
-    cells = cells_from_log_odds(share, slots.share[:-1][said], lean[said])
-    factor.target[:, np.flatnonzero(said)] = cells.T
+    for code, statements in said.items():
+        allowed = (~np.isneginf(factor.weights[:, code])).astype(float)
+        margin = float(slots.share[code])
+        factor.target[:, code] = cells_from_statements(share, margin, statements, allowed)
 
 
 def _codes_on_level(
@@ -160,17 +168,18 @@ def _codes_on_level(
         return
     slots = made.slots(code_set)
     columns = made.shares[child]
-    lean = np.zeros((slots.n_codes, len(columns)))
+    said: dict[int, list[tuple[tuple[int, ...], float]]] = defaultdict(list)
     for a, b, value in group:
-        lean[a.code, list(b.levels)] += value
+        said[a.code].append((b.levels, value))
     factor = code_factor(made, time)
-    for j in np.flatnonzero(lean.any(1)):
-        row = slots.first_code + j
+    for code, statements in said.items():
+        row = slots.first_code + code
         if factor.hard[row].any():
             continue
-        p = slots.share[j]
-        allowed = ~np.isneginf(factor.weights[row])
-        start = np.array([p * columns * np.exp(lean[j]) * allowed, (1 - p) * columns])
+        p = float(slots.share[code])
+        allowed = (~np.isneginf(factor.weights[row])).astype(float)
+        cells = cells_from_statements(columns, p, statements, allowed)
+        start = np.array([cells, np.maximum(columns - cells, 1e-15)])
         factor.target[row] = fit_table(start, np.array([p, 1 - p]), columns, start)[0]
 
 

@@ -44,6 +44,9 @@ TILT_SPEED = 0.2
 """A unit has many earlier codes whose tilts add up, so each moves slowly."""
 
 
+SOFT_SPEED = 0.25
+"""Knowledge and filled-in cells yield where a published cell says otherwise."""
+
 HARD_LIMIT, SOFT_LIMIT = 25.0, 10.0
 """Log weights beyond which nothing changes: a cell that asks for more contradicts others."""
 
@@ -94,7 +97,8 @@ class _Moving:
         error = np.clip((target - estimate) / (target + 2.0 / n_pilot), -1.0, 1.0)
         force = np.where(self.fixed | np.isnan(error), 0.0, error * seen / (seen + 4.0))
         if self.soft is not None:
-            force -= np.where(self.soft & ~self.fixed, settings.ridge * self.weights, 0.0)
+            force -= np.where(self.fixed, 0.0, settings.ridge * self.weights * self.soft)
+            force *= np.where(self.soft, SOFT_SPEED, 1.0)
         self.velocity = settings.momentum * self.velocity + step * self.speed * force
         limit = HARD_LIMIT if self.soft is None else np.where(self.soft, SOFT_LIMIT, HARD_LIMIT)
         moved = np.clip(self.weights + self.velocity, -limit, limit)

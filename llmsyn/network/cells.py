@@ -1,55 +1,21 @@
 r"""Knowledge as cells: the joint shares that a marginal log odds ratio stands for.
 
 A class of association says how the odds of *then* change with *given*, margins held.  With
-``shares`` of the levels of *given* and log odds :math:`\lambda_l` for each of them, the
-cells are
+margins :math:`p, q` and odds ratio :math:`r`, the joint share :math:`x` is the one root of
 
-.. math:: \pi_{l} = s_l\,\sigma(\beta + \lambda_l), \qquad \sum_l \pi_l = p,
+.. math:: x\,(1 - p - q + x) = r\,(p - x)(q - x)
 
-with the one :math:`\beta` that leaves the margin *p* of *then* as published.  For two
-binary terms this is the 2 x 2 table with the given odds ratio (the odds-ratio identity;
-Plackett 1965, doi 10.1080/01621459.1965.10480807).
+that is a probability (the odds-ratio identity; Plackett 1965, doi
+10.1080/01621459.1965.10480807).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 from llmsyn.network.model import FloatArray
 
-
-def cells_from_log_odds(shares: FloatArray, p: FloatArray, log_odds: FloatArray) -> FloatArray:
-    """Joint shares of the levels of *given* with *then*.
-
-    Parameters
-    ----------
-    shares : (n_levels,) shares of the levels of *given*, summing to one.
-    p : (m,) margins of *then*.
-    log_odds : (m, n_levels) log odds of *then* at each level; only differences matter.
-
-    Returns
-    -------
-    (m, n_levels), row sums ``p``.
-
-    Examples
-    --------
-    >>> cell = cells_from_log_odds(np.array([0.8, 0.2]), np.array([0.1]), np.log([[1.0, 3.0]]))
-    >>> a, b = cell[0, 1], cell[0, 0]
-    >>> round(float(a * (0.8 - b) / (b * (0.2 - a))), 6)
-    3.0
-    """
-    p = np.clip(p, 1e-12, 1 - 1e-12)
-    low = np.full(len(p), -60.0)
-    high = np.full(len(p), 60.0)
-    for _ in range(80):  # bisection: monotone in beta, and safe at any margin
-        beta = (low + high) / 2
-        above = expit(beta[:, None] + log_odds) @ shares > p
-        high = np.where(above, beta, high)
-        low = np.where(above, low, beta)
-    cells: FloatArray = expit(((low + high) / 2)[:, None] + log_odds) * shares
-    cells *= (p / np.maximum(cells.sum(1), 1e-300))[:, None]
-    return cells
+_LEAST_LIFT = 0.05  # of independence, that levels nobody speaks of keep
 
 
 def pair_cells(p: FloatArray, q: FloatArray, log_odds: FloatArray) -> FloatArray:
@@ -69,6 +35,53 @@ def pair_cells(p: FloatArray, q: FloatArray, log_odds: FloatArray) -> FloatArray
     # 2 r p q / (s + root) is the same root without cancellation.
     joint: FloatArray = np.where(near_one, p * q, 2 * ratio * p * q / (s + root))
     return joint
+
+
+def cells_from_statements(
+    shares: FloatArray, p: float, said: list[tuple[tuple[int, ...], float]], allowed: FloatArray
+) -> FloatArray:
+    """Joint shares of levels with one binary term, each statement against all other levels.
+
+    A log odds ratio of women is one against men: said of both sexes, with opposite signs, it
+    is the same fact twice, not a fact twice as strong.  Levels nobody speaks of share what
+    is left.
+
+    Parameters
+    ----------
+    shares : (n_levels,) shares of the levels.
+    p : margin of the term.
+    said : groups of levels and the log odds ratio of each against the rest.
+    allowed : (n_levels,) 0 where a mask forbids the combination, else 1.
+
+    Returns
+    -------
+    (n_levels,), sum ``p`` as far as the allowed levels have room.
+
+    Examples
+    --------
+    >>> shares, both = np.array([0.4, 0.6]), [((0,), 1.0), ((1,), -1.0)]
+    >>> once = cells_from_statements(shares, 0.1, both[:1], np.ones(2))
+    >>> twice = cells_from_statements(shares, 0.1, both, np.ones(2))
+    >>> bool(np.allclose(once, twice))
+    True
+    """
+    lift, spoken = np.ones(len(shares)), np.zeros(len(shares), bool)
+    for levels, value in said:
+        at = list(levels)
+        room = float(shares[at].sum())
+        if not 0 < room < 1:
+            continue
+        joint = pair_cells(np.array([p]), np.array([room]), np.array([value]))[0]
+        lift[at] *= joint / (p * room)
+        spoken[at] = True
+    lift *= allowed
+    taken, silent = float((shares * lift)[spoken].sum()), ~spoken & (allowed > 0)
+    if silent.any():
+        lift[silent] = max((1.0 - taken) / float(shares[silent].sum()), _LEAST_LIFT)
+    cells: FloatArray = p * shares * lift
+    for _ in range(20):  # a level cannot have more than itself
+        cells = np.minimum(cells * (p / max(float(cells.sum()), 1e-300)), shares * allowed)
+    return cells
 
 
 def log_odds_ratio(joint: FloatArray, p: FloatArray, q: FloatArray) -> FloatArray:

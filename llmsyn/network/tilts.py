@@ -162,9 +162,8 @@ def _within_spans(made: Draft, node: SlotNode, count: LevelNode, factor: Factor)
     spans = np.eye(int(factor.spans.max()) + 1)[factor.spans]  # (n_numbers, n_spans)
     start = np.where(np.isneginf(factor.weights), 0.0, np.maximum(factor.target, 1e-15))
     means = np.minimum(cells.sum(1) / share + outside, most)
-    factor.target = meet_means(
-        start, factor.share, count.share, means, (factor.target @ spans, factor.spans)
-    )
+    printed = np.where(factor.hard @ spans > 0, factor.target @ spans, np.nan)
+    factor.target = meet_means(start, factor.share, count.share, means, (printed, factor.spans))
     if not node.unlisted_repeats:
         _follow_length(node, parent, factor.target @ number, made.profile.n_units)
 
@@ -269,8 +268,8 @@ def meet_means(
 
     Parameters
     ----------
-    blocks : sums that are known besides: (n_rows, n_spans), and the (n_numbers,) span of each
-        number; they win over the means.
+    blocks : sums that are known besides: (n_rows, n_spans), NaN unknown, and the (n_numbers,)
+        span of each number; they win over the means.
     """
     table: FloatArray = start
     number = np.arange(len(columns))
@@ -298,7 +297,7 @@ def _meet_blocks(table: FloatArray, blocks: tuple[FloatArray, IntArray] | None) 
         return table
     sums, spans = blocks
     now = table @ np.eye(sums.shape[1])[spans]
-    ratio = np.where(now > 0, sums / np.where(now > 0, now, 1.0), 1.0)
+    ratio = np.where((now > 0) & ~np.isnan(sums), sums / np.where(now > 0, now, 1.0), 1.0)
     return np.asarray(table * ratio[:, spans], float)
 
 
