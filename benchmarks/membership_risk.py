@@ -88,7 +88,7 @@ def run_trial(everyone: RealCohort, form: Profile, n: int, kind: TableSet, seed:
     form : of the exact release: every level and code of the whole data set.
     """
     order = np.random.default_rng(seed).permutation(len(everyone))
-    n_outside = min(MOST_IN_QUESTION, (len(everyone) - n) // 2)
+    n_outside, _ = outsiders(len(everyone), n)
     members, outside, others = (_part(everyone, who) for who in np.split(order, [n, n + n_outside]))
     batches = list(members.batches())
     if kind.threshold == 1:
@@ -186,10 +186,26 @@ def interval(values: npt.ArrayLike) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def summary(n: int, kind: TableSet, trials: list[Trial]) -> dict[str, object]:
+def outsiders(n_everyone: int, n: int) -> tuple[int, int]:
+    """People in question who are no members, and everyone else."""
+    n_outside = min(MOST_IN_QUESTION, (n_everyone - n) // 2)
+    return n_outside, n_everyone - n - n_outside
+
+
+def with_estimated_averages(auc: float, n: int, n_others: int) -> float:
+    """The prediction for an attacker who knows q from so many people instead of exactly.
+
+    p - q then has covariance S (1/n + 1/n_others), so the score's deviation grows by
+    sqrt(1 + n / n_others) and its mean difference stays.
+    """
+    return float(stats.norm.cdf(stats.norm.ppf(auc) / math.sqrt(1 + n / n_others)))
+
+
+def summary(n: int, n_others: int, kind: TableSet, trials: list[Trial]) -> dict[str, object]:
     """One line of the table."""
     predicted = float(np.mean([t.predicted.auc for t in trials]))
     mean, low, high = interval([t.strongest for t in trials])
+    estimated = with_estimated_averages(predicted, n, n_others)
     return {
         "n": n,
         "release": kind.label,
@@ -202,6 +218,8 @@ def summary(n: int, kind: TableSet, trials: list[Trial]) -> dict[str, object]:
         "with leverage": float(np.mean([t.leverage for t in trials])),
         "difference": predicted - mean,
         f"within {AIM}": abs(predicted - mean) <= AIM,
+        "predicted, q from others": estimated,
+        f"within {AIM} of that": abs(estimated - mean) <= AIM,
         "bound": float(np.mean([t.predicted.bound for t in trials])),
     }
 
@@ -224,7 +242,7 @@ def main(
         for name in sets:
             kind = TABLE_SETS[name]
             trials = [run_trial(everyone, form, n, kind, seed) for seed in range(1, seeds + 1)]
-            rows.append(summary(n, kind, trials))
+            rows.append(summary(n, outsiders(len(everyone), n)[1], kind, trials))
     partial = "" if (sizes, sets) == (SIZES, tuple(TABLE_SETS)) else "-part"
     result = write_result(
         f"membership_risk{partial}",
@@ -235,6 +253,8 @@ def main(
             f"The interval is Student's t over random draws of members from {len(everyone):,} "
             "patients; large draws overlap, so it is a little too narrow there.",
             "Exact margins name every level and code of the data set; no owner would release them.",
+            "'q from others': the same prediction for an attacker who, as here, estimates q from the "
+            "patients that are left instead of knowing it; the difference is large at n = 20,000.",
             "The prediction is the owner's, from the members' own records; the attack knows "
             "correlation and averages from patients who are neither members nor in question.",
         ],

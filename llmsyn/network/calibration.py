@@ -44,10 +44,10 @@ TILT_SPEED = 0.2
 """A unit has many earlier codes whose tilts add up, so each moves slowly."""
 
 
-SOFT_SPEED = 0.25
+SOFT_SPEED = 0.5
 """Knowledge and filled-in cells yield where a published cell says otherwise."""
 
-HARD_LIMIT, SOFT_LIMIT = 25.0, 10.0
+BASE_LIMIT, HARD_LIMIT, SOFT_LIMIT, TILT_LIMIT = 40.0, 25.0, 10.0, 1.0
 """Log weights beyond which nothing changes: a cell that asks for more contradicts others."""
 
 
@@ -79,6 +79,7 @@ class _Moving:
     soft: npt.NDArray[np.bool_] | None
     speed: float
     moment: FloatArray | None = None
+    limit: float = BASE_LIMIT
     velocity: FloatArray = field(init=False)
     mean: FloatArray = field(init=False)
     fixed: npt.NDArray[np.bool_] = field(init=False)
@@ -97,10 +98,11 @@ class _Moving:
         error = np.clip((target - estimate) / (target + 2.0 / n_pilot), -1.0, 1.0)
         force = np.where(self.fixed | np.isnan(error), 0.0, error * seen / (seen + 4.0))
         if self.soft is not None:
-            force -= np.where(self.fixed, 0.0, settings.ridge * self.weights * self.soft)
+            pull = np.where(self.fixed, 0.0, self.weights)  # a mask pulls at nothing
+            force -= settings.ridge * self.soft * pull
             force *= np.where(self.soft, SOFT_SPEED, 1.0)
         self.velocity = settings.momentum * self.velocity + step * self.speed * force
-        limit = HARD_LIMIT if self.soft is None else np.where(self.soft, SOFT_LIMIT, HARD_LIMIT)
+        limit = self.limit if self.soft is None else np.where(self.soft, SOFT_LIMIT, HARD_LIMIT)
         moved = np.clip(self.weights + self.velocity, -limit, limit)
         np.copyto(self.weights, moved, where=~self.fixed)
 
@@ -277,7 +279,8 @@ def _of_tilt(node: LevelNode) -> _Moving | None:
     k = np.arange(len(node.share))
     mean = float(node.share @ k)
     variance = max(float(node.share @ k**2) - mean**2, 0.1)
-    return _Moving(node.tilt.weights, node.tilt.target, None, TILT_SPEED * mean / variance)
+    speed = TILT_SPEED * mean / variance
+    return _Moving(node.tilt.weights, node.tilt.target, None, speed, limit=TILT_LIMIT)
 
 
 def estimate(

@@ -106,14 +106,20 @@ def _lay_levels(
     elif is_main:
         margin = made.shares[child.variable]
         columns = group_sums(margin, child)
-        fitted = fit_table(padded, rows, columns, np.outer(rows, columns))
+        alone = np.outer(rows, columns)
+        most = _in_any_place(made, table, padded.shape)
+        total = np.where(np.isnan(most), alone, most).sum(0)
+        alone = np.where(np.isnan(most), alone, most * columns / np.maximum(total, 1e-15))
+        fitted = fit_table(padded, rows, columns, np.fmin(alone, most))
+        fitted = np.where(np.isnan(padded), np.fmin(fitted, most), fitted)
         _note_moves(made, table, padded, fitted)
         width = factor.weights.shape[1]
         levels = child.groups[:width]
         factor.target = np.where(
             levels < child.n_labels, fitted[:, np.minimum(levels, child.n_labels - 1)], np.nan
         )
-        factor.hard = ~np.isnan(factor.target)
+        printed = ~np.isnan(padded)[:, np.minimum(levels, child.n_labels - 1)]
+        factor.hard = printed & ~np.isnan(factor.target)
     else:
         assert isinstance(node, SlotNode)
         prevalence = node.share[child.groups]
@@ -131,6 +137,35 @@ def _lay_levels(
         node.main_factors.append(factor)
     else:
         node.factors.append(factor)
+
+
+def _in_any_place(made: Draft, table: Table, shape: tuple[int, ...]) -> FloatArray:
+    """Shares of units with a code at all, in the cells of a table of main codes.
+
+    Returns
+    -------
+    ``shape``, NaN where no table of the same levels prints it: a code is nowhere rarer than as
+    the main one, so these are upper bounds.
+    """
+    most = np.full(shape, np.nan)
+    if len(table.axes) != 2:
+        return most
+    side = next(i for i, axis in enumerate(table.axes) if axis.facet == "main")
+    main, levels = table.axes[side], table.axes[1 - side]
+    rank = {label: i for i, label in enumerate(main.labels)}
+    for other in made.profile.tables:
+        names = [axis.variable for axis in other.axes]
+        if levels not in other.axes or len(names) != 2:
+            continue
+        at = next((i for i, n in enumerate(names) if n == main.variable.partition(".")[0]), None)
+        if at is None:
+            continue
+        cells = np.moveaxis(other.counts, at, 1) / made.profile.n_units
+        kept = [(i, rank[c]) for i, c in enumerate(other.axes[at].labels) if c in rank]
+        if kept:
+            mine, its = np.array(kept).T
+            most[: cells.shape[0], its] = cells[:, mine]
+    return most
 
 
 def _as_main(

@@ -33,7 +33,7 @@ from llmsyn.network.model import (
 from llmsyn.network.reconcile import fit_table, scale
 
 _STEEPEST = 1.0  # tilt inside the ranges of a published table of lengths
-_REACHED = 0.9  # of the way to the longest lists that a code may be aimed at
+_REACHED = 0.5  # of the way to the longest lists that a code may be aimed at
 _SMALLEST = 0.2  # units that a suppressed cell stands for at least
 
 
