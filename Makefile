@@ -17,10 +17,10 @@ help:  ## list the targets
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## /  make \1\t/' | expand -t 18
 
 demo: $(VENV)/.ready-to-run  ## 10,000 patients from a shipped profile, checked (no key, no download of data)
-	@echo "Drawing 10,000 synthetic patients from the shipped profile diabetes130 into out/demo"
-	$(BIN)/llmsyn generate diabetes130 -n 10000 --seed 1 -o out/demo --force
+	@echo "Drawing 10,000 synthetic hospital stays from the shipped profile mimic3-demo into out/demo"
+	$(BIN)/llmsyn generate mimic3-demo -n 10000 --seed 1 -o out/demo --force
 	@echo "Comparing them with the profile, published cell by published cell"
-	$(BIN)/llmsyn check out/demo diabetes130
+	$(BIN)/llmsyn check out/demo mimic3-demo
 	@echo "Done. The tables are in out/demo (Parquet), with manifest.json and a data card."
 
 test: $(VENV)/.ready-to-test  ## unit tests, property tests and doctests (under 5 minutes)

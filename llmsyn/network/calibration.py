@@ -55,7 +55,7 @@ BASE_LIMIT, HARD_LIMIT, SOFT_LIMIT, TILT_LIMIT = 40.0, 25.0, 10.0, 1.0
 class Settings:
     """How long and how fast to calibrate; the defaults are METHOD.md's."""
 
-    rounds: int = 240
+    rounds: int = 160
     first_pilot: int = 1_500
     last_pilot: int = 12_000
     step: float = 0.1

@@ -31,7 +31,7 @@ ROUNDS = 400
 _CLOSE = 1e-6
 _INNER = 4  # proportional fits of a table in each round: the margins move all the time
 _FULL = 0.8  # of its length that the mean of a tail may be
-_NOBODY = 0.02  # units, fewer of which are nobody
+_NOBODY = 0.3  # units, fewer of which are nobody
 _FLOOR = 1e-9  # share below which a level is left alone
 
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmsyn.network.calibration import Settings, estimate, pilot_sums
-from llmsyn.network.model import BoolArray, FloatArray, LevelNode, Network, SlotNode
+from llmsyn.network.model import BoolArray, FloatArray, IntArray, LevelNode, Network, SlotNode
 
 ALLOWED_BIAS = 0.0005
 """Largest bias of a share that METHOD.md section 3 promises."""
 
 REFERENCE = 100_000
 """Units of the check that the excess is stated for."""
+
+FEWEST = 5.0
+"""Expected units below which the normal approximation of the excess says nothing."""
 
 NOISE = 3.0
 """Standard errors (binomial, so too large) that a cell may be off on top of it."""
@@ -59,7 +62,7 @@ def verify(
     halves = [_published(network, settings, n // 2, 2 * stream + k) for k in range(2)]
     names, target, _ = halves[0]
     first, second = (values for _, _, values in halves)
-    variance = np.maximum(target * (1 - target), 1e-12) / REFERENCE
+    variance = np.maximum(target * (1 - target), FEWEST / REFERENCE) / REFERENCE
     product = (first - target) * (second - target) / variance
     seen = ~np.isnan(product)
     value = np.where(np.isnan(first), target, (first + np.where(seen, second, first)) / 2)
@@ -83,9 +86,14 @@ def _published(
     estimates: list[FloatArray] = []
     for index, step in enumerate(program.steps):
         values = estimate(step, sums[index], counts, n)
-        for what, target, hard, value in zip(*_targets(network, step.node), values, strict=True):
+        spans = _spans(step.node, len(values))
+        rows = zip(*_targets(network, step.node), values, spans, strict=True)
+        for what, target, hard, value, span in rows:
             if target is None or value.shape != target.shape:
                 continue
+            if span is not None:  # only the sums over the numbers of a range are published
+                member = np.eye(int(span.max()) + 1)[span]
+                target, value, hard = target @ member, value @ member, hard @ member > 0
             keep = ~np.isnan(target) & hard
             names += [f"{what} {tuple(int(i) for i in w)}" for w in np.argwhere(keep)]
             targets.append(target[keep])
@@ -93,6 +101,14 @@ def _published(
     if not targets:
         return [], np.zeros(0), np.zeros(0)
     return names, np.concatenate(targets), np.concatenate(estimates)
+
+
+def _spans(node: LevelNode | SlotNode, size: int) -> list[IntArray | None]:
+    """Per array of ``estimate``: which targets the published table counts together."""
+    found: list[IntArray | None] = [None] * size
+    if isinstance(node, LevelNode):
+        found[1 : 1 + len(node.factors)] = [f.spans for f in node.factors]
+    return found
 
 
 def _targets(
