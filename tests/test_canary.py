@@ -62,7 +62,6 @@ def test_the_canaries_would_be_found(tmp_path: Path) -> None:
     assert all(f"CANARYTOWN{i}".encode() in rows for i in RARE)
 
 
-@pytest.mark.xfail(strict=True, reason="rare levels that are joined to others keep their names")
 @pytest.mark.parametrize("others", [1, 2])
 def test_a_rare_level_beside_few_others(tmp_path: Path, others: int) -> None:
     """Where the rare level cannot become ``other`` by itself, its text is not named either."""

@@ -169,7 +169,6 @@ def test_options_that_make_no_sense(
     assert not (tmp_path / "profile").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="with --epsilon these options are ignored")
 @pytest.mark.parametrize("options", [
     ["--report", "r.html"], ["--register", "r.jsonl"], ["--max-membership-auc", "0.6"],
     ["--rounding", "5"], ["--zeros"], ["--tables", "pairs"], ["--threshold", "20"],

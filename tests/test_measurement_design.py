@@ -103,17 +103,20 @@ def _choose(levels: dict[str, int], threshold: int = 11, **keys: Any) -> tuple[s
 
 def test_rare_levels() -> None:
     assert _choose({"b": 20, "a": 20, "c": 30}) == ("c", "a", "b")
-    assert _choose({"a": 50, "b": 20, "c": 3, "missing": 30}) == ("a + c", "b", "missing")
+    # A rare value that the mapping does not name is never printed.
+    assert _choose({"a": 50, "b": 20, "c": 3, "missing": 30}) == ("a + other", "b", "missing")
+    named = {"order": ["a", "b", "c"]}
+    assert _choose({"a": 50, "b": 20, "c": 3, "missing": 30}, **named)[0] == "a + c"
     assert _choose({"a": 50, "b": 20, "c": 9, "d": 3, "missing": 30}) == (
         "a", "b", "other", "missing",
     )  # fmt: skip
     # d alone is too rare for a level of its own, so c goes with it.
     assert _choose({"a": 50, "b": 20, "c": 15, "d": 3}) == ("a", "b", "other")
     assert _choose({"F": 40, "M": 30, "missing": 3}) == ("F + missing", "M")
-    assert _choose({"no": 40, "yes": 3}) == ("no", "yes")
-    assert _choose({"no": 40, "yes": 30, "x": 4, "y": 9}, role="outcome") == (
-        "no + y + x", "yes",
-    )  # fmt: skip
+    assert _choose({"no": 40, "yes": 3}, order=["no", "yes"]) == ("no", "yes")
+    assert _choose({"no": 40, "yes": 3}) == ("no", "other")
+    levels = {"order": ["no", "yes", "x", "y"], "role": "outcome"}
+    assert _choose({"no": 40, "yes": 30, "x": 4, "y": 9}, **levels) == ("no + x + y", "yes")
     assert joined_means(("F + missing", "M"), {"F": "female", "M": "male"}) == {
         "F + missing": "female",
         "M": "male",

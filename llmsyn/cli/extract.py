@@ -11,6 +11,11 @@ import click
 
 from llmsyn.errors import InputError
 
+_OF_SUPPRESSION = (
+    "threshold", "rounding", "zeros", "tables", "max_membership_auc", "population", "register",
+    "report",
+)  # fmt: skip
+
 
 @click.command(short_help="Patient tables to a profile that may leave the house.")
 @click.argument("mapping", type=click.Path(path_type=Path))
@@ -58,6 +63,8 @@ def extract(**given: Any) -> None:
     from llmsyn.store import sha256_file
 
     _refuse_existing(given["out"], given["force"])
+    if given["epsilon"] is not None or given["delta"] is not None:
+        _refuse_with_noise()
     mapping = read_mapping(given["mapping"])
     cohort = read_cohort(mapping, given["data"])
     if given["split"] != "all":
@@ -69,6 +76,19 @@ def extract(**given: Any) -> None:
         _with_noise(batches, given, hashed)
     else:
         _with_suppression(batches, mapping, given, hashed)
+
+
+def _refuse_with_noise() -> None:
+    """Options of suppression are refused beside noise rather than ignored."""
+    from click.core import ParameterSource
+
+    context = click.get_current_context()
+    for name in _OF_SUPPRESSION:
+        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            option = "--" + name.replace("_", "-")
+            raise InputError(
+                f"{option} belongs to suppression and does nothing beside --epsilon; leave it out"
+            )
 
 
 def _refuse_existing(out: Path, force: bool) -> None:

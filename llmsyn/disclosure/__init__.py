@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llmsyn.disclosure.audit import audit
     from llmsyn.disclosure.findings import AuditResult, Finding
     from llmsyn.disclosure.register import Register
     from llmsyn.disclosure.release import Release, disclose
@@ -29,7 +28,6 @@ __all__ = [
     "Release",
     "Risk",
     "Settings",
-    "audit",
     "disclose",
     "predict_risk",
 ]
@@ -41,7 +39,6 @@ _HOME = {
     "Release": "release",
     "Risk": "risk",
     "Settings": "settings",
-    "audit": "audit",
     "disclose": "release",
     "predict_risk": "risk",
 }

@@ -86,6 +86,11 @@ def choose_levels(spec: CategoricalSpec, found: Names, threshold: int) -> tuple[
     if spec.ordered:
         return _merged_neighbours(order, people, threshold)
     rare = [level for level in order if people[level] < threshold]
+    unsaid = [v for v in rare if v not in (*spec.declared, OTHER, MISSING)]
+    if unsaid:
+        # A rare value that the mapping does not name may be a typing error, or a person's name:
+        # it is counted as ``other`` and never printed.
+        return choose_levels(spec, _as_other(found, unsaid), threshold)
     if not rare or len(order) == 2:
         return tuple(order)
     named = [level for level in order if level not in rare and level not in (OTHER, MISSING)]
@@ -100,11 +105,23 @@ def choose_levels(spec: CategoricalSpec, found: Names, threshold: int) -> tuple[
     return _joined_to_largest(order, people, set(rare))
 
 
+def _as_other(found: Names, levels: Sequence[str]) -> Names:
+    units, patients = dict(found.units), dict(found.patients)
+    for counts in (units, patients):
+        moved = sum(counts.pop(level, 0) for level in levels)
+        counts[OTHER] = counts.get(OTHER, 0) + moved
+    return Names(units, patients)
+
+
 def joined_means(levels: Sequence[str], means: Mapping[str, str]) -> dict[str, str]:
-    """What levels are to the knowledge base; a merged one if its parts agree, missing aside."""
+    """What levels are to the knowledge base; a merged one if its named parts agree."""
     result = {}
     for level in levels:
-        parts = [level] if level in means else [p for p in level.split(JOINED) if p != MISSING]
+        parts = (
+            [level]
+            if level in means
+            else [p for p in level.split(JOINED) if p not in (MISSING, OTHER)]
+        )
         said = {means.get(part) for part in parts}
         if len(said) == 1 and None not in said:
             result[level] = str(said.pop())

@@ -44,8 +44,8 @@ TILT_SPEED = 0.2
 """A unit has many earlier codes whose tilts add up, so each moves slowly."""
 
 
-SOFT_SPEED = 0.5
-"""Knowledge and filled-in cells yield where a published cell says otherwise."""
+SOFT_SPEED = 0.2
+"""Speed of filled-in cells beside published ones of the same table, to which they yield."""
 
 BASE_LIMIT, HARD_LIMIT, SOFT_LIMIT, TILT_LIMIT = 40.0, 25.0, 10.0, 1.0
 """Log weights beyond which nothing changes: a cell that asks for more contradicts others."""
@@ -100,7 +100,8 @@ class _Moving:
         if self.soft is not None:
             pull = np.where(self.fixed, 0.0, self.weights)  # a mask pulls at nothing
             force -= settings.ridge * self.soft * pull
-            force *= np.where(self.soft, SOFT_SPEED, 1.0)
+            if not self.soft.all():
+                force *= np.where(self.soft, SOFT_SPEED, 1.0)
         self.velocity = settings.momentum * self.velocity + step * self.speed * force
         limit = self.limit if self.soft is None else np.where(self.soft, SOFT_LIMIT, HARD_LIMIT)
         moved = np.clip(self.weights + self.velocity, -limit, limit)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from llmsyn.network.model import FloatArray
+from llmsyn.network.model import BoolArray, FloatArray
 from llmsyn.network.reconcile import assumed_numbers, scale, spread_numbers, tilt_to_mean
 from llmsyn.profile.margins import cover_of
 from llmsyn.profile.tables import Axis, Table
@@ -97,10 +97,15 @@ def settle(profile: Profile, tables: Iterable[Table]) -> Profile:
     variable of which neither a histogram nor a mean is known.
     """
     tables = tuple(tables)
+    published = profile
     profile = replace(
         profile, variables=tuple(_with_counts(profile, v, tables) for v in profile.variables)
     )
-    margins = _margins(profile)
+    guessed = {
+        c.name: np.isnan(published[c.name].counts) & (c.counts <= _half(profile))
+        for c in profile.code_sets
+    }
+    margins = _margins(profile, guessed)
     hidden = {name for name, margin in margins.items() if np.isnan(margin.printed).any()}
     links = [
         link
@@ -116,8 +121,28 @@ def settle(profile: Profile, tables: Iterable[Table]) -> Profile:
         moved = [margins[name].settle(np.mean(found, axis=0)) for name, found in proposals.items()]
         if max(moved, default=0.0) < _CLOSE:
             break
-    filled = tuple(_filled(v, margins, profile.n_units) for v in profile.variables)
-    return replace(profile, variables=filled)
+    filled = (_filled(v, margins, profile.n_units) for v in profile.variables)
+    variables = tuple(_with_rest(v, guessed) for v in filled)
+    return replace(profile, variables=variables)
+
+
+def _half(profile: Profile) -> float:
+    """Units that a suppressed count stands for where nothing else is known of it."""
+    return max(profile.disclosure.threshold - 1, 1) / 2
+
+
+def _with_rest(variable: Variable, guessed: dict[str, BoolArray]) -> Variable:
+    """Codes of which nothing is printed share what the histogram leaves of all codes."""
+    if not isinstance(variable, CodeSet) or variable.listed is None:
+        return variable
+    unknown = guessed[variable.name]
+    if not unknown.any():
+        return variable
+    total = float(variable.listed @ np.arange(len(variable.listed)))
+    rest = (total - float(variable.counts[~unknown].sum())) / int(unknown.sum())
+    most = float(variable.listed.sum())
+    counts = np.where(unknown, np.clip(rest, variable.counts, 0.98 * most), variable.counts)
+    return replace(variable, counts=counts)
 
 
 def _with_counts(profile: Profile, variable: Variable, tables: tuple[Table, ...]) -> Variable:
@@ -144,7 +169,7 @@ def _prevalences(profile: Profile, variable: CodeSet, tables: tuple[Table, ...])
     Cells of a table by levels are units apart, so they add up; each that is not printed
     stands for half the threshold, unless all are.
     """
-    small = max(profile.disclosure.threshold - 1, 1) / 2
+    small = _half(profile)
     least = np.full(len(variable.counts), small)
     rank = {code: i for i, code in enumerate(variable.codes)}
     for table in tables:
@@ -178,10 +203,10 @@ def _with_room(histogram: FloatArray | None, n_codes: float, n_units: float) -> 
     return np.append(histogram, np.full(int(2 * mean) + 1 - len(histogram) + 1, np.nan))
 
 
-def _margins(profile: Profile) -> dict[str, _Margin]:
+def _margins(profile: Profile, guessed: dict[str, BoolArray]) -> dict[str, _Margin]:
     """Every level variable, started from what is printed of it alone."""
     n, found = profile.n_units, {}
-    small = max(profile.disclosure.threshold - 1, 1) / 2 / n
+    small = _half(profile) / n
     for variable in profile.variables:
         if isinstance(variable, Categorical):
             found[variable.name] = _start(variable.counts / n)
@@ -191,7 +216,7 @@ def _margins(profile: Profile) -> dict[str, _Margin]:
             prevalence = variable.counts / n
             if variable.listed is not None:
                 shape = assumed_numbers(prevalence)
-                total = float(prevalence.sum())
+                total = None if guessed[variable.name].any() else float(prevalence.sum())
                 found[f"{variable.name}.count"] = _start(variable.listed / n, total, shape)
             if variable.unlisted is not None:
                 most, mean = len(variable.unlisted) - 1, variable.unlisted_per_unit

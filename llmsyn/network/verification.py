@@ -91,13 +91,14 @@ def _published(
         for what, target, hard, value, span in rows:
             if target is None or value.shape != target.shape:
                 continue
+            goal, drawn, known = target, value, hard
             if span is not None:  # only the sums over the numbers of a range are published
                 member = np.eye(int(span.max()) + 1)[span]
-                target, value, hard = target @ member, value @ member, hard @ member > 0
-            keep = ~np.isnan(target) & hard
+                goal, drawn, known = target @ member, value @ member, hard @ member > 0
+            keep = ~np.isnan(goal) & known
             names += [f"{what} {tuple(int(i) for i in w)}" for w in np.argwhere(keep)]
-            targets.append(target[keep])
-            estimates.append(value[keep])
+            targets.append(goal[keep])
+            estimates.append(drawn[keep])
     if not targets:
         return [], np.zeros(0), np.zeros(0)
     return names, np.concatenate(targets), np.concatenate(estimates)
