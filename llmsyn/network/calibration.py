@@ -44,11 +44,14 @@ TILT_SPEED = 0.2
 """A unit has many earlier codes whose tilts add up, so each moves slowly."""
 
 
-SOFT_SPEED = 0.2
-"""Speed of filled-in cells beside published ones of the same table, to which they yield."""
+SOFT_SPEED = 0.05
+"""Speed of soft cells at the end: what they asked for stands, and published cells get their way."""
 
 BASE_LIMIT, HARD_LIMIT, SOFT_LIMIT, TILT_LIMIT = 40.0, 25.0, 10.0, 1.0
 """Log weights beyond which nothing changes: a cell that asks for more contradicts others."""
+
+
+_SLOW_FROM = 0.6  # of the rounds before the averaging
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Settings:
     momentum: float = 0.8
     averaged: float = 0.4  # share of rounds that are averaged at the end
     ridge: float = 0.01  # pull of soft (knowledge) weights towards zero
+    soft_speed: float = 1.0  # of soft cells, before they slow down
     threads: int = 2
     seed: int = 20_240_901
 
@@ -89,7 +93,9 @@ class _Moving:
         self.mean = np.zeros_like(self.weights)
         self.fixed = np.isneginf(self.weights) | np.isnan(self.target)
 
-    def move(self, estimate: FloatArray, n_pilot: int, step: float, settings: Settings) -> None:
+    def move(
+        self, estimate: FloatArray, n_pilot: int, step: float, soft_speed: float, settings: Settings
+    ) -> None:
         if self.moment is not None:
             estimate = self._along(estimate)
         target = np.where(self.fixed, 1.0, self.target)
@@ -100,8 +106,7 @@ class _Moving:
         if self.soft is not None:
             pull = np.where(self.fixed, 0.0, self.weights)  # a mask pulls at nothing
             force -= settings.ridge * self.soft * pull
-            if not self.soft.all():
-                force *= np.where(self.soft, SOFT_SPEED, 1.0)
+            force *= np.where(self.soft, soft_speed, 1.0)
         self.velocity = settings.momentum * self.velocity + step * self.speed * force
         limit = self.limit if self.soft is None else np.where(self.soft, SOFT_LIMIT, HARD_LIMIT)
         moved = np.clip(self.weights + self.velocity, -limit, limit)
@@ -156,7 +161,7 @@ def calibrate(
     moving = {id(node): _moving_parts(node) for node in network.nodes}
     n_averaged = 0
     with ThreadPoolExecutor(settings.threads) as pool:
-        for k, n_pilot, step in _schedule(settings):
+        for k, n_pilot, step, soft_speed in _schedule(settings):
             program = compile_program(network, merge=False)
             sums, counts = _pilot(program, n_pilot, settings, k, pool)
             for index, program_step in enumerate(program.steps):
@@ -164,7 +169,7 @@ def calibrate(
                 estimates = estimate(program_step, sums[index], counts, n_pilot)
                 for part, value in zip(parts, estimates, strict=True):
                     if part is not None:
-                        part.move(value, n_pilot, step, settings)
+                        part.move(value, n_pilot, step, soft_speed, settings)
             if k >= settings.rounds * (1 - settings.averaged):
                 n_averaged += 1
                 for parts in moving.values():
@@ -179,15 +184,21 @@ def calibrate(
                 part.weights[...] = np.where(part.fixed, part.weights, part.mean)
 
 
-def _schedule(settings: Settings) -> Iterator[tuple[int, int, float]]:
-    """Round, pilot size and step: the pilot grows throughout, the step falls while averaging."""
+def _schedule(settings: Settings) -> Iterator[tuple[int, int, float, float]]:
+    """Round, pilot size, step and speed of soft cells.
+
+    The pilot grows throughout; soft cells slow down before the averaging, and the step falls
+    during it.
+    """
     growth = settings.last_pilot / settings.first_pilot
     start = settings.rounds * (1 - settings.averaged)
     for k in range(settings.rounds):
         done = k / max(settings.rounds - 1, 1)
         late = max(0.0, (k - start) / max(settings.rounds - start, 1.0))
         step = settings.step * (settings.last_step / settings.step) ** late
-        yield k, int(settings.first_pilot * growth ** min(1.0, 1.5 * done)), step
+        n_pilot = int(settings.first_pilot * growth ** min(1.0, 1.5 * done))
+        slowed = min(max(k / max(start, 1.0) - _SLOW_FROM, 0.0) / (1 - _SLOW_FROM), 1.0)
+        yield k, n_pilot, step, settings.soft_speed * SOFT_SPEED**slowed
 
 
 @dataclass(frozen=True, eq=False)

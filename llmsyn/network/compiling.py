@@ -15,7 +15,13 @@ import numpy as np
 from llmsyn.errors import InputError
 from llmsyn.knowledge.types import Association, Impossible
 from llmsyn.network.beliefs import lay_associations
-from llmsyn.network.calibration import DEFAULT, Settings, calibrate, with_larger_pilot
+from llmsyn.network.calibration import (
+    DEFAULT,
+    SOFT_SPEED,
+    Settings,
+    calibrate,
+    with_larger_pilot,
+)
 from llmsyn.network.draft import draft
 from llmsyn.network.masks import cut_points, lay_masks
 from llmsyn.network.model import Network
@@ -130,6 +136,7 @@ def _calibrate_until_met(
         first_pilot=settings.last_pilot,
         last_pilot=2 * settings.last_pilot,
         step=settings.step / 2,
+        soft_speed=SOFT_SPEED,
     )
     for k in range(EXTENSIONS):
         if verify(network, settings, stream=10**6 + 1 + k).excess <= EXCESS:
