@@ -18,9 +18,6 @@ from pathlib import Path
 import click
 import numpy as np
 from copula import draw_copula, fit_copula
-from independent import draw_independent
-from intervals import Estimate, bootstrap_auc
-from learners import N_ROUNDS, XGBOOST, fit_xgboost
 from protocol import (
     data_dir_option,
     draw_sample,
@@ -34,8 +31,11 @@ from protocol import (
     work_dir_option,
 )
 from result_files import show, write_result
-from samples import Sample, feature_matrix
 
+from llmsyn.evaluation.independent import draw_independent
+from llmsyn.evaluation.intervals import Estimate, bootstrap_auc
+from llmsyn.evaluation.learners import N_ROUNDS, XGBOOST, fit_xgboost
+from llmsyn.evaluation.samples import Sample, feature_matrix
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import CodeSet, Variable
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from samples import FloatArray, IntArray, Sample, level_shares, values_in
 from scipy import sparse
 
+from llmsyn.evaluation.samples import FloatArray, IntArray, Sample, level_shares, values_in
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import CodeSet, Numeric
 

@@ -1,17 +1,18 @@
-"""The learners of the benchmarks: XGBoost with fixed settings, and a tuned ceiling."""
+"""The learners of evaluation: XGBoost with fixed settings, and a tuned ceiling."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from intervals import auc
 
-Matrix = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
-Predict = Callable[[Matrix], npt.NDArray[np.float64]]
+from llmsyn.evaluation.intervals import auc
+
+Matrix: TypeAlias = npt.NDArray[np.float32]
+Labels: TypeAlias = npt.NDArray[np.int64]
+Predict: TypeAlias = Callable[[Matrix], npt.NDArray[np.float64]]
 
 XGBOOST: dict[str, Any] = {
     "objective": "binary:logistic",

@@ -1,0 +1,1 @@
+"""Evaluation: synthetic units beside the real ones that made them, and real ones that did not."""
