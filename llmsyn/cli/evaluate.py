@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def evaluate(**given: Any) -> None:
 
 def _progress(quiet: bool) -> Any:
     """Names of the parts on stderr, where a person is looking."""
-    if quiet or not click.get_text_stream("stderr").isatty():
+    if quiet or not sys.stderr.isatty():
         return None
     return lambda part: click.echo(f"{part} ...", err=True)
 

@@ -124,6 +124,7 @@ def bootstrapped(
         if math.isnan(at) or np.isnan(many).mean() > 0.5:
             found[name] = Estimate(at, math.nan, math.nan)
             continue
-        low, high = np.nanquantile(many, [0.025, 0.975])
+        # Of values that occurred: an equivalent sample size may be infinite.
+        low, high = np.nanquantile(many, [0.025, 0.975], method="inverted_cdf")
         found[name] = Estimate(at, min(float(low), at), max(float(high), at))
     return found

@@ -92,12 +92,13 @@ def _frequent_codes(sample: Sample) -> dict[str, list[int]]:
 
 
 def _report(real: pd.DataFrame, other: pd.DataFrame, metadata: dict[str, Any]) -> dict[str, float]:
-    from sdmetrics.reports.single_table import QualityReport
-
-    report = QualityReport()
     with warnings.catch_warnings():
-        # Constant columns make it warn; they are left out of its mean, which is right.
+        # Of a name that newer versions will drop (the lock file holds one that has it), and
+        # of constant columns: they are left out of its mean, which is right.
         warnings.simplefilter("ignore")
+        from sdmetrics.reports.single_table import QualityReport
+
+        report = QualityReport()
         report.generate(real, other, metadata, verbose=False)
         rows = report.get_properties()
     return {str(p): float(s) for p, s in zip(rows["Property"], rows["Score"])}

@@ -27,7 +27,7 @@ from llmsyn.evaluation.samples import FloatArray, IntArray, Sample
 from llmsyn.evaluation.tasks import Task
 from llmsyn.evaluation.types import Evidence
 
-MOST_ROWS, QUICK_ROWS = 50_000, 3_000
+MOST_ROWS, QUICK_ROWS = 50_000, 2_000
 """Units that a model is trained on at most."""
 
 TUNED_FROM = 5_000
@@ -81,9 +81,11 @@ def train(task: Task, evidence: Evidence) -> Trained:
     """Train and predict; the random choices of a task do not depend on other tasks."""
     random = evidence.random(f"task {task.name}")
     most = QUICK_ROWS if evidence.quick else MOST_ROWS
-    n_rounds = 60 if evidence.quick else 200
+    n_rounds = 40 if evidence.quick else 200
     known = task.target(evidence.holdout)
     rows = np.flatnonzero(known >= 0)
+    if evidence.quick:
+        rows = np.sort(random.permutation(rows)[: 2 * QUICK_ROWS])
     x, y = task.matrix(evidence.holdout.take(rows)), known[rows]
 
     members = ready(task, evidence.members, most, random)
@@ -149,7 +151,7 @@ def _learning_curve(
     """Predictions of models trained on ever larger random parts of the members."""
     n_members, positive = len(members[1]), float(members[1].mean())
     smallest = max(SMALLEST_PART, round(5 / max(min(positive, 1 - positive), 1e-9)))
-    parts, repeats = (4, 1) if evidence.quick else (PARTS, REPEATS)
+    parts, repeats = (3, 1) if evidence.quick else (PARTS, REPEATS)
     found = []
     for n in sizes(min(smallest, n_members), n_members, parts):
         if n == n_members:
