@@ -44,7 +44,7 @@ def draw(figure: object) -> str:
 
 @draw.register
 def _(figure: Scatter) -> str:
-    image = Drawing(480, 440, figure.title, figure.caption)
+    image = Drawing(480, 450, figure.title, figure.caption)
     both = np.concatenate([figure.x, figure.y])
     positive = both[both > 0]
     if len(positive):
@@ -64,7 +64,7 @@ def _(figure: Scatter) -> str:
     for k, (a, b) in enumerate(zip(figure.x, figure.y)):
         hint = f"{figure.labels[k]}: {a:.2%} real, {b:.2%} synthetic" if k in hinted else ""
         image.add("circle", hint=hint, cx=x(float(a)), cy=y(float(b)), r=3, class_="point")
-    image.text(x(low), 434, f"Shares below {low:g} stand at the edge.", kind="tick")
+    image.text(x(low), 446, f"Shares below {low:g} stand at the edge.", kind="tick")
     return str(image)
 
 
@@ -120,7 +120,7 @@ def _colour(shade: int) -> str:
 
 @draw.register
 def _(figure: LearningCurve) -> str:
-    image = Drawing(560, 400, figure.title, figure.caption)
+    image = Drawing(560, 440, figure.title, figure.caption)
     known = [v for v in (*figure.low, *figure.high, *figure.value, figure.synthetic.low,
                          figure.synthetic.high, 0.5) if not math.isnan(v)]  # fmt: skip
     low, high = max(min(known) - 0.02, 0.0), min(max(known) + 0.02, 1.0)
@@ -158,7 +158,7 @@ def _(figure: LearningCurve) -> str:
         place = x(n) if 0 < n < math.inf else (x.end if near_right else x.start)
         image.text(place + (-8 if near_right else 8), at - 8, words,
                    "end" if near_right else "start", "strong")  # fmt: skip
-    image.legend(330, 326 - 18 * len(entries), entries)
+    image.legend(66, 392, entries)
     return str(image)
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from llmsyn import __version__
 from llmsyn.evaluation.cost import cost
 from llmsyn.evaluation.datasheet import datasheet
 from llmsyn.evaluation.equity import equity
@@ -120,12 +119,10 @@ def _facts(evidence: Evidence, *, with_privacy: bool) -> dict[str, Any]:
         "synthetic": unit_count(evidence.synthetic),
         "members": unit_count(evidence.members),
         "holdout": unit_count(evidence.holdout),
-        "unit": profile.unit,
         "profile": profile.name
         + ("" if evidence.released else " (measured from the members, for its columns)"),
         "disclosure control": profile.disclosure.method.replace("_", " "),
-        "seed": evidence.seed,
-        "llmsyn": __version__,
+        "seed of the evaluation": evidence.seed,
     }
     if manifest:
         facts["made by"] = (

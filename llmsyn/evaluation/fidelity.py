@@ -116,7 +116,7 @@ class Comparison:
         return [
             measure(
                 "fidelity.variable",
-                f"{'tv' if isinstance(v, Categorical) and not v.ordered else 'ks'} {v.name}",
+                f"{'total variation' if isinstance(v, Categorical) and not v.ordered else 'KS distance'}, {v.name}",
                 *three, of=v.name, least=0, most=1,
             )
             for v, three in zip(self.profile.level_variables, found)

@@ -124,8 +124,13 @@ FEW = (
 """What is tried where rows are few; cross-validation chooses."""
 
 
-def fit_few(x: Matrix, y: Labels, *, seed: int) -> Predict:
-    """The better of :data:`FEW` by three-fold cross-validation, fitted to all rows."""
+def fit_few(x: Matrix, y: Labels, *, seed: int) -> tuple[Predict, dict[str, Any]]:
+    """The better of :data:`FEW` by three-fold cross-validation, fitted to all rows.
+
+    Returns
+    -------
+    The model, and which it is.
+    """
     fold = np.random.default_rng(seed).permutation(len(y)) % 3
     best, chosen = -1.0, FEW[0]
     for setting in FEW:
@@ -139,7 +144,7 @@ def fit_few(x: Matrix, y: Labels, *, seed: int) -> Predict:
         ]
         if areas and float(np.mean(areas)) > best:
             best, chosen = float(np.mean(areas)), setting
-    return fit_setting(x, y, chosen, seed=seed)
+    return fit_setting(x, y, chosen, seed=seed), dict(chosen)
 
 
 def fit_ceiling(x: Matrix, y: Labels, *, seed: int) -> tuple[Predict, dict[str, Any]]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, Union
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,7 +28,7 @@ else:
     import tomli as tomllib
 
 Judges = Literal["value", "excess", "way"]
-Limit: TypeAlias = Union[float, dict[str, float]]
+Limit: TypeAlias = float | dict[str, float]
 
 SHIPPED = Path(__file__).with_name("marks.toml")
 

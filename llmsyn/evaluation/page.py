@@ -84,7 +84,7 @@ def summary(report: Report) -> list[Row]:
         if not own:
             continue
         verdict = worst(own)
-        deciding = [j for j in own if j.measure.score.verdict == verdict]
+        deciding = [j for j in own if j.mark is not None and j.measure.score.verdict == verdict]
         counts = Counter(j.measure.score.verdict for j in own)
         said = ", ".join(f"{counts[v]} {WORDS[v]}" for v in _WORST if counts[v])
         title, question = TITLES[topic]
@@ -97,10 +97,15 @@ def summary(report: Report) -> list[Row]:
 def worst(judged: Sequence[Judged]) -> Verdict:
     """The verdict of a topic: what is worst among what has a mark; INFO where nothing has.
 
-    ``NOT MEASURABLE`` stands above WARN: what could not be tested was not passed.  A measure
-    without a mark decides nothing, so what could not be measured of it does not, either.
+    Of privacy and plausibility ``NOT MEASURABLE`` stands above WARN: what could not be tested
+    was not passed.  Elsewhere (a task with too few outcomes) it counts only where nothing else
+    was measured.  A measure without a mark decides nothing.
     """
-    found = {j.measure.score.verdict for j in judged if j.mark is not None}
+    marked = [j for j in judged if j.mark is not None]
+    found = {j.measure.score.verdict for j in marked}
+    topics = {j.measure.key.partition(".")[0] for j in marked}
+    if not topics & {"privacy", "plausibility"} and found - {"undefined"}:
+        found -= {"undefined"}
     return next((v for v in _WORST if v in found), "info")
 
 

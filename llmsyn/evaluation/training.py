@@ -11,7 +11,6 @@ import numpy as np
 from llmsyn.evaluation.equivalent import PARTS, REPEATS, sizes
 from llmsyn.evaluation.independent import draw_independent
 from llmsyn.evaluation.learners import (
-    FEW,
     Labels,
     Matrix,
     Predict,
@@ -140,7 +139,7 @@ def ready(task: Task, sample: Sample, most: int, random: np.random.Generator) ->
 
 def _ceiling(members: Rows, evidence: Evidence) -> tuple[Predict, dict[str, Any]]:
     if evidence.quick:
-        return fit_few(*members, seed=evidence.seed), dict(FEW[0])
+        return fit_few(*members, seed=evidence.seed)
     return fit_ceiling(*members, seed=evidence.seed)
 
 
@@ -166,7 +165,7 @@ def _learning_curve(
             if n >= TUNED_FROM:
                 model = fit_setting(*rows, setting, seed=seed)
             else:
-                model = fit_few(*rows, seed=seed)
+                model, _ = fit_few(*rows, seed=seed)
             found.append((n, Predictions(y, model(x))))
     return found
 
