@@ -191,7 +191,7 @@ def _(figure: Bars) -> str:
         v for e in (*figure.values, *figure.ceiling) for v in (e.value, e.high) if not math.isnan(v)
     ]
     high = max([*known, figure.base + 1e-6]) * (1.02 if figure.base == 0 else 1.0)
-    x = Scale(figure.base, min(high, 1.0) if figure.base else high, left, 540)
+    x = Scale(figure.base, 1.0 if figure.base else high, left, 540)
     for tick in x.ticks():
         image.line(x(tick), top, x(tick), height, "grid")
         image.text(x(tick), height + 16, f"{tick:.3g}", "middle", "tick")

@@ -62,7 +62,10 @@ class Curves:
 
 @dataclass(frozen=True, eq=False)
 class Bars:
-    """One bar a group, with its interval and a line for the ceiling."""
+    """One bar a group, with its interval and a line for the ceiling.
+
+    Bars start at ``base``; an area (base 0.5) ends at 1, so that figures can be compared.
+    """
 
     title: str
     caption: str

@@ -171,15 +171,17 @@ def _of_differences(found: Mapping[str, Estimate], of: str) -> list[Measure]:
     """How much of what a real model has above chance; what synthetic units add to real ones."""
     one = Estimate(1.0, 1.0, 1.0)
     zero = Estimate(0.0, 0.0, 0.0)
-    why = "either model is no better than chance, or there was nothing to learn from"
+    ratio, why = found["TSTR ratio"], _ONE_ANSWER
+    if not found["ceiling auroc"].low > 0.5:
+        ratio, why = _none(), "models of real units are not surely better than chance, either"
     return [
         measure(
-            "utility.ratio", "(TSTR - 0.5) / (ceiling - 0.5)", found["TSTR ratio"], one,
+            "utility.ratio", "(TSTR - 0.5) / (ceiling - 0.5)", ratio, one,
             found["independent ratio"], of=of, why=why,
         ),
         measure(
             "utility.augmentation", "AUROC gained by adding synthetic to real units",
-            found["augmented gain"], zero, found["independent gain"], of=of, why=why,
+            found["augmented gain"], zero, found["independent gain"], of=of, why=_ONE_ANSWER,
             reason="ceiling 0: what the members alone reach",
         ),
     ]  # fmt: skip
