@@ -8,9 +8,10 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+import llmsyn
 from llmsyn.cohort.types import Cohort
 from llmsyn.evaluation.samples import Sample, sample_of
-from llmsyn.evaluation.types import Evidence
+from llmsyn.evaluation.types import Evidence, Report
 from llmsyn.measurement import measure
 from llmsyn.profile.terms import Term
 from llmsyn.profile.types import Profile, Rule
@@ -150,3 +151,12 @@ def evidence(
         sample(people(n, 2), profile), quick=True,
     )  # fmt: skip
     return replace(made, **more)  # type: ignore[arg-type]
+
+
+@lru_cache
+def good_report(n: int = 900) -> Report:
+    """A third real sample in place of synthetic units, from cohorts in memory."""
+    return llmsyn.evaluate(
+        cohort(people(n, 3), 10_000), members=cohort(people(n, 1)),
+        holdout=cohort(people(n, 2), 20_000), profile=profile_of(n, 1), quick=True,
+    )  # fmt: skip
