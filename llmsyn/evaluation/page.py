@@ -114,11 +114,13 @@ def _overall(report: Report) -> tuple[Verdict, str]:
     verdict = next(v for v in _WORST if v in (*verdicts, "info"))
     marked = [j for j in report.judged if j.mark is not None]
     missed = sum(j.measure.score.verdict == "fail" for j in marked)
+    open_ = sum(j.measure.score.verdict == "undefined" for j in marked)
+    reached = f"all {len(marked) - open_} marks reached"
     words = {
         "fail": f"{missed} of {len(marked)} marks missed",
         "undefined": "no mark missed, but some could not be measured",
         "warn": "no mark missed for certain, some in doubt",
-        "pass": f"all {len(marked)} marks reached",
+        "pass": reached + (f" that could be measured; {open_} could not" if open_ else ""),
         "info": "nothing was judged",
     }
     return verdict, words[verdict]
