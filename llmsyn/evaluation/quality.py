@@ -20,19 +20,19 @@ from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical
 
 MOST_ROWS = 10_000
-MOST_CODES = 10
+MOST_CODES, QUICK_CODES = 5, 2
 """Codes of a set that become columns: pairs grow with the square of the columns."""
 
 
 def quality(evidence: Evidence, independent: Sample) -> list[Measure]:
     """Column shapes and column pair trends as SDMetrics defines them, against the holdout.
 
-    Columns: every level variable, the number of codes of each set, and its ten most frequent
+    Columns: every level variable, the number of codes of each set, and its five most frequent
     codes.  SDMetrics gives no interval.
     """
     most = 2_000 if evidence.quick else MOST_ROWS
     random = evidence.random("quality")
-    chosen = _frequent_codes(evidence.holdout)
+    chosen = _frequent_codes(evidence.holdout, QUICK_CODES if evidence.quick else MOST_CODES)
 
     def table(sample: Sample) -> pd.DataFrame:
         rows = np.sort(random.permutation(len(sample))[:most])
@@ -83,11 +83,11 @@ def as_table(sample: Sample, profile: Profile, codes: dict[str, list[int]]) -> p
     return pd.DataFrame(columns)
 
 
-def _frequent_codes(sample: Sample) -> dict[str, list[int]]:
+def _frequent_codes(sample: Sample, most: int) -> dict[str, list[int]]:
     found = {}
     for name, listed in sample.codes.items():
         counts = np.asarray(listed.sum(0)).ravel()
-        found[name] = np.argsort(-counts, kind="stable")[:MOST_CODES].tolist()
+        found[name] = np.argsort(-counts, kind="stable")[:most].tolist()
     return found
 
 
