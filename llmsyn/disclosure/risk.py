@@ -149,7 +149,8 @@ class Correlation:
                 number = effective_number(matrix, RIDGE * (1 - number / n))
             return number
         small = rows @ rows.T / n if len(rows) == n and n < m else matrix
-        return population_number(np.linalg.eigvalsh(small), n, m, RIDGE)
+        eigenvalues = np.asarray(np.linalg.eigvalsh(small), dtype=np.float64)
+        return population_number(eigenvalues, n, m, RIDGE)
 
 
 def predict_risk(statistics: sp.csr_matrix, published: BoolArray, n_patients: int) -> Risk:
