@@ -1,4 +1,4 @@
-r"""Attribute inference: does the synthetic set tell a sensitive code of a person?
+r"""Attribute inference: whether the synthetic set tells a sensitive code of a person.
 
 *Who attacks.*  Somebody who knows everything of a person but the sensitive codes, and holds
 the synthetic set.
@@ -31,9 +31,15 @@ import numpy as np
 import numpy.typing as npt
 
 from llmsyn.evaluation.attacks.membership import Said, nothing, with_doubt
-from llmsyn.evaluation.attacks.nearest import DOSES, nearest_indices
-from llmsyn.evaluation.attacks.people import FloatMatrix, as_rows, question_of, synthetic_units
-from llmsyn.evaluation.intervals import FloatArray, IntArray, auc
+from llmsyn.evaluation.attacks.nearest import DOSES, Neighbours, neighbours
+from llmsyn.evaluation.attacks.people import (
+    MOST_IN_QUESTION,
+    QUICK,
+    as_rows,
+    of_patients,
+    synthetic_units,
+)
+from llmsyn.evaluation.intervals import FloatArray, auc
 from llmsyn.evaluation.samples import Sample
 from llmsyn.evaluation.types import Control, Evidence, Findings, Measure
 from llmsyn.profile.types import Profile
@@ -46,6 +52,9 @@ FEWEST_CARRIERS = 10
 
 MOST_CODES = 20
 
+MOST_SYNTHETIC = 20_000
+"""Synthetic units that are looked through."""
+
 SENSITIVE = {
     "icd9cm": ("042", "054", "07", "09", "29", "30", "31", "635", "636", "V08"),
     "icd10cm": ("B20", "A5", "A6", "F", "O04", "Z21"),
@@ -53,7 +62,7 @@ SENSITIVE = {
 """First signs of codes that are held to be sensitive: HIV, sexually transmitted disease,
 mental disorder and addiction, abortion, viral hepatitis."""
 
-_RESAMPLES = 200
+_RESAMPLES = 100
 
 SAID = Said(
     key="privacy.attribute",
@@ -88,39 +97,49 @@ def attribute_inference(evidence: Evidence, sensitive: Sequence[str] = ()) -> Fi
     sensitive : ``set=code`` of each code; those of :data:`SENSITIVE` that are frequent enough
         where empty, filled up with the rarest others that are.
     """
-    question = question_of(evidence, "attribute")
-    if not len(question.outside):
+    random = evidence.random("attribute")
+    if not len(evidence.holdout):
         return nothing(SAID, "the holdout is empty; give people who had no part in the release")
-    # Both halves of the holdout: nobody else's membership is in question here.
-    holdout = evidence.holdout
-    names = tuple(sensitive) or choose_codes(evidence.profile, (question.members, holdout))
+    most = MOST_IN_QUESTION // (QUICK if evidence.quick else 1)
+    members, holdout = (
+        of_patients(s, random.permutation(np.unique(s.patient))[:most])
+        for s in (evidence.members, evidence.holdout)
+    )
+    names = tuple(sensitive) or choose_codes(evidence.profile, (members, holdout))
     if not names:
         return nothing(SAID, f"no code has {FEWEST_CARRIERS} carriers among members and holdout")
     made = synthetic_units(evidence, "attribute, synthetic")
+    made = made.take(np.arange(min(len(made), MOST_SYNTHETIC)))
     hidden = frozenset(names)
-    rows = [as_rows(s, evidence.profile, hidden) for s in (question.members, holdout, made)]
-    codes = [carriers(s, evidence.profile, names) for s in (question.members, holdout, made)]
-    random = evidence.random("attribute, bootstrap")
-    members, others = (guess(r, c, rows[2], codes[2]) for r, c in zip(rows[:2], codes[:2]))
-    gain = gain_of(members, others, random)
+    rows = [as_rows(s, evidence.profile, hidden) for s in (members, holdout, made)]
+    codes = [carriers(s, evidence.profile, names) for s in (members, holdout, made)]
+    near = [neighbours(r, rows[2], NEIGHBOURS) for r in rows[:2]]
+    inside, others = (guess(n, c, codes[2]) for n, c in zip(near, codes))
+    gain = gain_of(inside, others, random)
     controls = []
-    order = random.permutation(len(rows[0]))
+    order, copied, known = random.permutation(len(rows[0])), 0, codes[2]
     for dose in DOSES:
-        copied = order[: max(round(dose * len(order)), 1)]
-        more = np.vstack([rows[2], rows[0][copied]]), np.vstack([codes[2], codes[0][copied]])
-        planted = (guess(r, c, *more) for r, c in zip(rows[:2], codes[:2]))
+        upto = max(round(dose * len(order)), 1)
+        added = order[copied:upto]
+        if len(added):
+            near = [
+                n.nearest_of_both(neighbours(r, rows[0][added], NEIGHBOURS, len(known)), NEIGHBOURS)
+                for n, r in zip(near, rows)
+            ]
+            known = np.vstack([known, codes[0][added]])
+        copied = max(upto, copied)
+        first, second = (guess(n, c, known) for n, c in zip(near, codes))
         name = f"{dose:.0%} of the members copied"
-        controls.append(Control("positive control", name, gain_of(*planted, random), dose))
+        controls.append(Control("positive control", name, gain_of(first, second, random), dose))
     half = random.permutation(len(others.score))
-    first, second = half[: len(half) // 2], half[len(half) // 2 :]
-    parts = (Guess(others.score[p], others.truth[p]) for p in (first, second))
+    one, other = (Guess(others.score[p], others.truth[p]) for p in np.array_split(half, 2))
     name = "two halves of the holdout"
-    controls.append(Control("negative control", name, gain_of(*parts, random)))
+    controls.append(Control("negative control", name, gain_of(one, other, random)))
     doubt = _doubt(controls)
     measures = [
         Measure(f"{SAID.key}.gain", gain, floor=Score("guessing", 0.0, 0.0, 0.0),
                 controls=tuple(controls)),
-        *_by_code(names, members, others),
+        *_by_code(names, inside, others),
     ]  # fmt: skip
     return Findings(
         topic="privacy",
@@ -166,36 +185,54 @@ def carriers(sample: Sample, profile: Profile, names: Sequence[str]) -> npt.NDAr
 
 
 def guess(
-    rows: FloatMatrix,
-    truth: npt.NDArray[np.bool_],
-    made: FloatMatrix,
-    made_codes: npt.NDArray[np.bool_],
+    near: Neighbours, truth: npt.NDArray[np.bool_], made_codes: npt.NDArray[np.bool_]
 ) -> Guess:
-    """Share of the nearest synthetic units that carry each code."""
-    near: IntArray = nearest_indices(rows, made, NEIGHBOURS)
+    """Share of the nearest synthetic units that carry each code.
+
+    Parameters
+    ----------
+    near : of each unit, among the synthetic ones.
+    truth : (n_units, n_codes) what there is to be guessed.
+    made_codes : (n_synthetic, n_codes)
+    """
     share = made_codes.mean(axis=0)
-    found = (made_codes[near].sum(axis=1) + share / 2) / (near.shape[1] + 0.5)
+    found = (made_codes[near.index].sum(axis=1) + share / 2) / (near.index.shape[1] + 0.5)
     return Guess(np.asarray(found, dtype=float), truth)
 
 
 def gain_of(members: Guess, others: Guess, random: np.random.Generator) -> Score:
     """Mean over codes of the area among members minus that among others, with a bootstrap."""
-
-    def gain(first: IntArray, second: IntArray) -> float:
-        areas = [
-            auc(members.truth[first, c], members.score[first, c])
-            - auc(others.truth[second, c], others.score[second, c])
-            for c in range(members.truth.shape[1])
-        ]
-        return float(np.nanmean(areas)) if not np.all(np.isnan(areas)) else float("nan")
-
-    n, m = len(members.truth), len(others.truth)
-    value = gain(np.arange(n), np.arange(m))
+    first, second = _areas(members, random), _areas(others, random)
+    # A code without carriers or without others in one resample is left out of that resample.
+    gain = first - second  # (1 + n_resamples, n_codes)
+    known = ~np.isnan(gain)
+    total = np.where(known, gain, 0.0).sum(axis=1)
+    mean = np.divide(total, known.sum(axis=1), out=np.full(len(gain), np.nan),
+                     where=known.any(axis=1))  # fmt: skip
+    value = float(mean[0])
     if np.isnan(value):
         return undefined("gain in AUC", "no code has carriers and others in both groups")
-    drawn = [gain(random.integers(0, n, n), random.integers(0, m, m)) for _ in range(_RESAMPLES)]
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    low, high = np.nanquantile(mean[1:], [0.025, 0.975])
     return Score("gain in AUC", value, min(float(low), value), max(float(high), value), 0.0)
+
+
+def _areas(guess: Guess, random: np.random.Generator) -> FloatArray:
+    """(1 + n_resamples, n_codes) areas: of everybody, then of resamples."""
+    n, n_codes = guess.truth.shape
+    times = np.ones((1 + _RESAMPLES, n))
+    times[1:] = random.multinomial(n, np.full(n, 1 / n), _RESAMPLES)
+    found = np.full((1 + _RESAMPLES, n_codes), np.nan)
+    for c in range(n_codes):
+        _, place = np.unique(guess.score[:, c], return_inverse=True)
+        size = int(place.max()) + 1
+        truth = guess.truth[:, c]
+        for b, weight in enumerate(times):
+            ones = np.bincount(place, weight * truth, size)
+            zeros = np.bincount(place, weight * ~truth, size)
+            both = ones.sum() * zeros.sum()
+            if both:
+                found[b, c] = (ones * (np.cumsum(zeros) - zeros / 2)).sum() / both
+    return found
 
 
 def _by_code(names: Sequence[str], members: Guess, others: Guess) -> list[Measure]:

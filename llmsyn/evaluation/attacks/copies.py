@@ -99,10 +99,17 @@ def closer_share(to_members: FloatArray, to_holdout: FloatArray) -> Score:
     >>> closer_share(np.array([0.0, 1.0, 2.0, 5.0]), np.array([1.0, 1.0, 1.0, 9.0])).value
     0.625
     """
-    wins = (to_members < to_holdout).sum() + (to_members == to_holdout).sum() / 2
-    found = proportion("closer to members", float(wins), len(to_members))
-    # Several synthetic units share their nearest person: people, not units, are independent.
-    return found
+    return _share(to_members, to_holdout, 0.95)
+
+
+def _share(near: FloatArray, far: FloatArray, confidence: float) -> Score:
+    """Wins of the nearer, a tie half of one.
+
+    Several units share their nearest person, so the interval is too narrow where there are
+    more units than people.
+    """
+    wins = float((near < far).sum() + (near == far).sum() / 2)
+    return proportion("closer to members", wins, len(near), confidence=confidence)
 
 
 def _excess(kind: str, of_members: np.ndarray, of_holdout: np.ndarray) -> Measure:
@@ -151,17 +158,8 @@ def _controls(
         fresh, rest = holdout[:half], holdout[half:]
         some = members[: len(rest)]
         # The interval of fewer units at 99%: a dozen measures at 95% would cry wolf.
-        unseen = proportion(
-            "closer to members",
-            _wins(nearest(fresh, some), nearest(fresh, rest)),
-            len(fresh),
-            confidence=0.99,
-        )
+        unseen = _share(nearest(fresh, some), nearest(fresh, rest), 0.99)
     return (*found, Control("negative control", "a half of the holdout as synthetic", unseen))
-
-
-def _wins(near: FloatArray, far: FloatArray) -> float:
-    return float((near < far).sum() + (near == far).sum() / 2)
 
 
 def _doubt(controls: tuple[Control, ...]) -> str:

@@ -21,7 +21,7 @@ it.  It fails too where members and holdout are no random split of one populatio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -160,22 +160,53 @@ def nearest(people: FloatMatrix, among: FloatMatrix) -> FloatArray:
     return np.asarray(np.round(np.maximum(best, 0.0), 3))
 
 
-def nearest_indices(people: FloatMatrix, among: FloatMatrix, k: int) -> IntArray:
-    """Which k rows are nearest: ``(n_people, k)``, in no order; k is cut to what there is."""
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The nearest rows of each person, in no order.
+
+    Attributes
+    ----------
+    index : (n_people, k) which.
+    distance : (n_people, k) squared, less the person's own squared length.
+    """
+
+    index: IntArray
+    distance: FloatMatrix
+
+    def nearest_of_both(self, other: Neighbours, k: int) -> Neighbours:
+        """The k nearest of two lists; the other one's indices stay what they are."""
+        distance = np.hstack([self.distance, other.distance])
+        index = np.hstack([self.index, other.index])
+        if distance.shape[1] <= k:
+            return Neighbours(index, distance)
+        pick = np.argpartition(distance, k - 1, axis=1)[:, :k]
+        return Neighbours(
+            np.take_along_axis(index, pick, axis=1), np.take_along_axis(distance, pick, axis=1)
+        )
+
+
+def neighbours(people: FloatMatrix, among: FloatMatrix, k: int, first: int = 0) -> Neighbours:
+    """The k nearest rows of each person; k is cut to what there is.
+
+    Parameters
+    ----------
+    first : index of the first row of ``among``.
+    """
     k = min(k, len(among))
-    chosen = np.empty((len(people), k), dtype=np.int64)
     length = np.square(among).sum(axis=1)
+    parts = []
     for row in range(0, len(people), _ROWS):
         block = people[row : row + _ROWS]
-        best = np.zeros((len(block), 0), np.float32)
-        index = np.zeros((len(block), 0), dtype=np.int64)
+        best = Neighbours(
+            np.zeros((len(block), 0), np.int64), np.zeros((len(block), 0), np.float32)
+        )
         for column in range(0, len(among), _COLUMNS):
             other = slice(column, column + _COLUMNS)
-            distance = np.hstack([best, length[other] - 2 * (block @ among[other].T)])
-            mine = np.arange(column, min(column + _COLUMNS, len(among)))
-            place = np.hstack([index, np.broadcast_to(mine, (len(block), len(mine)))])
-            pick = np.argpartition(distance, min(k, distance.shape[1]) - 1, axis=1)[:, :k]
-            best = np.take_along_axis(distance, pick, axis=1)
-            index = np.take_along_axis(place, pick, axis=1)
-        chosen[row : row + _ROWS] = index
-    return chosen
+            distance = length[other] - 2 * (block @ among[other].T)
+            mine = first + np.arange(column, column + distance.shape[1])
+            here = Neighbours(np.broadcast_to(mine, distance.shape), distance)
+            best = best.nearest_of_both(here, k)
+        parts.append(best)
+    return Neighbours(
+        np.concatenate([p.index for p in parts]), np.concatenate([p.distance for p in parts])
+    )
