@@ -109,7 +109,7 @@ def attribute_inference(evidence: Evidence, sensitive: Sequence[str] = ()) -> Fi
     if not names:
         return nothing(SAID, f"no code has {FEWEST_CARRIERS} carriers among members and holdout")
     made = synthetic_units(evidence, "attribute, synthetic")
-    made = made.take(np.arange(min(len(made), MOST_SYNTHETIC)))
+    made = made.take(random.permutation(len(made))[:MOST_SYNTHETIC])
     hidden = frozenset(names)
     rows = [as_rows(s, evidence.profile, hidden) for s in (members, holdout, made)]
     codes = [carriers(s, evidence.profile, names) for s in (members, holdout, made)]
