@@ -25,6 +25,7 @@ attacked (Shokri et al. 2017, doi 10.1109/SP.2017.41; Carlini et al. 2022, doi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,17 +103,30 @@ def rehearse(
         leverages = known.leverage(inside), known.leverage(out)
         t = [covariance_score(known, x, h, p, third) for x, h in zip((inside, out), leverages)]
         areas.append(auc(np.repeat([1, 0], [third, third]), np.concatenate(t)))
-        outside.append(in_deviations(t[1], leverages[1], third, known.n))
+        outside.append(in_deviations(t, leverages, third, known.n)[1])
     return Rehearsal(np.array(areas), np.concatenate(outside), third, records.shape[0] - 2 * third)
 
 
-def in_deviations(t: FloatArray, leverage: FloatArray, n: float, n_known: float) -> FloatArray:
-    """Scores in standard deviations of an outsider's: comparable over releases of any size.
+def in_deviations(
+    t: Sequence[FloatArray], leverage: Sequence[FloatArray], n: float, n_known: float
+) -> tuple[FloatArray, FloatArray]:
+    """Scores of members and outsiders in standard deviations of an outsider's.
 
-    Given the record, t + h/2n has mean 0 and variance h (1/n + 1/n_known).
+    Given the record, t + h/2n has variance h (1/n + 1/n_known), and a mean that depends on
+    what q came out as: the median of the outsiders is taken off (an attacker would take off
+    everybody's, since most people are outsiders).  So releases of any size are comparable.
+
+    Parameters
+    ----------
+    t, leverage : of members and of outsiders.
     """
-    spread = np.sqrt(np.maximum(leverage, 1e-12) * (1 / n + 1 / n_known))
-    return np.asarray((t + leverage / (2 * n)) / spread)
+    plain = [score + h / (2 * n) for score, h in zip(t, leverage)]
+    zero = np.median(plain[1])
+    first, second = (
+        np.asarray((x - zero) / np.sqrt(np.maximum(h, 1e-12) * (1 / n + 1 / n_known)))
+        for x, h in zip(plain, leverage)
+    )
+    return first, second
 
 
 def shadow_releases(evidence: Evidence) -> Findings:
@@ -134,7 +148,7 @@ def shadow_releases(evidence: Evidence) -> Findings:
     per = profile.n_units / profile.n_patients
     scores = scores_of(people, "covariance", cells.released, n, per)
     n_known = min(k.n for k in people.known)
-    called = [in_deviations(t, h, n, n_known) > threshold for t, h in zip(scores, people.leverage)]
+    called = [d > threshold for d in in_deviations(scores, people.leverage, n, n_known)]
     mean, low, high = _mean(found.areas)
     carried = [found.area_at(n, a) for a in (mean, low, high)]
     notes = (
