@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from llmsyn.evaluation.attacks import anonymeter_environment as environment
 from llmsyn.evaluation.attacks import harms
 
 SEED = 9
+BUILT = os.environ.get(environment.VARIABLE)  # the fixtures of conftest clear it
 
 
 def _answering(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
@@ -118,12 +120,13 @@ def test_an_interpreter_that_cannot_make_environments(
         environment.build(str(broken))
 
 
-@pytest.mark.real
-def test_the_real_one_finds_copies() -> None:
+@pytest.mark.slow
+def test_the_real_one_finds_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Needs the environment: python -m llmsyn.evaluation.attacks.anonymeter_environment."""
+    if BUILT is not None:
+        monkeypatch.setenv(environment.VARIABLE, BUILT)
     if not (environment.folder() / "bin" / "python").exists():
         pytest.skip(f"no anonymeter in {environment.folder()}; set {environment.VARIABLE}")
     found = {m.key: m for m in harms.three_harms(world(copied=1.0, n_synthetic=300)).measures}
-    linked = found["privacy.linkability.risk"]
-    assert linked.score.low > 0.3
+    assert found["privacy.linkability.risk"].score.low > 0.3
     assert json.dumps([m.to_json() for m in found.values()])

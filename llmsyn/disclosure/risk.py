@@ -136,6 +136,24 @@ class Correlation:
         bound = float(_normal_cdf(np.array([np.sqrt(m_eff / (2 * self.n))]))[0])
         return Risk(min(auc, bound), bound, m_eff, int(published.sum()), self.n)
 
+    def under_noise(self, noise: FloatArray, variance: FloatArray) -> Correlation:
+        r"""The same statistics, of which noisy counts are published.
+
+        With noise of variance D on the count of a cell of variance v, the attacker's best ridge
+        is :math:`\lambda + D / nv`.  Shrinking the cell by the root of :math:`\lambda / (\lambda +
+        D / nv)` makes this the leverage with :math:`\lambda` alone.
+
+        Parameters
+        ----------
+        noise : (m,) standard deviation, in counts.
+        variance : (m,) of one patient's part in each cell.
+        """
+        excess = np.divide(noise**2 / self.n, variance, out=np.zeros(len(noise)),
+                           where=variance > 0)  # fmt: skip
+        shrunk = np.sqrt(RIDGE / (RIDGE + excess))
+        matrix = self.matrix * shrunk[:, None] * shrunk[None, :]
+        return replace(self, matrix=matrix, sample=self.sample * shrunk)
+
     def _of_population(self, matrix: FloatArray, rows: FloatArray, of_sample: float) -> float:
         """Effective number in the population, of which the rows are a sample."""
         m, n = len(matrix), self.n_rows
@@ -153,7 +171,13 @@ class Correlation:
         return population_number(eigenvalues, n, m, RIDGE)
 
 
-def predict_risk(statistics: sp.csr_matrix, published: BoolArray, n_patients: int) -> Risk:
+def predict_risk(
+    statistics: sp.csr_matrix,
+    published: BoolArray,
+    n_patients: int,
+    *,
+    noise: FloatArray | None = None,
+) -> Risk:
     """Membership risk of a release.
 
     Parameters
@@ -161,6 +185,7 @@ def predict_risk(statistics: sp.csr_matrix, published: BoolArray, n_patients: in
     statistics : (n_rows, m) value of each candidate statistic for each patient.
     published : (m,) the statistics that the release prints.
     n_patients : patients behind the release; ``n_rows`` may be a sample of them.
+    noise : (m,) standard deviation of what was added to each count for privacy.
 
     Examples
     --------
@@ -172,7 +197,16 @@ def predict_risk(statistics: sp.csr_matrix, published: BoolArray, n_patients: in
     kept = statistics[:, np.flatnonzero(published)]
     found = Correlation.of(kept)
     scaled = replace(found, n=n_patients)
+    if noise is not None:
+        scaled = scaled.under_noise(noise[published], _variance(kept))
     return scaled.risk(np.ones(kept.shape[1], dtype=bool))
+
+
+def _variance(statistics: sp.csr_matrix) -> FloatArray:
+    mean = np.asarray(statistics.mean(axis=0)).ravel()
+    square = np.asarray(statistics.multiply(statistics).mean(axis=0)).ravel()
+    variance: FloatArray = np.maximum(square - mean**2, 0.0)
+    return variance
 
 
 def effective_number(correlation: FloatArray, ridge: float = RIDGE) -> float:

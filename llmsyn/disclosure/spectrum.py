@@ -22,9 +22,9 @@ with :math:`\kappa(l) = \lambda`.
 *Where there is no such l.*  :math:`\kappa` is never below :math:`\kappa(0)`, which is above
 :math:`\lambda` once more statistics than members are published.  The effective number is then
 known at every :math:`\kappa \ge \kappa(0)` only.  It is a mixture of :math:`s / (s + \kappa)`
-over the eigenvalues s of S, so a distribution of eigenvalues on a grid is fitted to what is
-known, under :math:`\sum 1 = \sum s = m` (El Karoui 2008, doi 10.1214/07-AOS581), and read at
-:math:`\lambda`.
+over the m eigenvalues s of S, so a distribution of eigenvalues on a grid is fitted to what is
+known, with the sum that the sample's have (El Karoui 2008, doi 10.1214/07-AOS581), and read
+at :math:`\lambda`.
 
 What this does not do: say *who* has which leverage, or correct for cells that are published
 because their count is high (measured AUCs are about 0.01 above the prediction for that).
@@ -83,7 +83,7 @@ def population_number(
     if not g[-1] or 1 / np.mean(1 / g) < ridge:
         number = n * (1 - _sample_ridge(g, ridge) / ridge)
     else:
-        number = max(_extrapolated(g, n_statistics, ridge), float(n))
+        number = max(_extrapolated(g, n_statistics, float(kept.sum()), ridge), float(n))
     return min(number, float(n_statistics))
 
 
@@ -110,7 +110,7 @@ def _sample_ridge(g: FloatArray, ridge: float) -> float:
     return math.exp((low + high) / 2)
 
 
-def _extrapolated(g: FloatArray, n_statistics: int, ridge: float) -> float:
+def _extrapolated(g: FloatArray, n_statistics: int, trace: float, ridge: float) -> float:
     """The effective number at a ridge below kappa(0), from a fitted spectrum."""
     from scipy.optimize import nnls
 
@@ -122,6 +122,6 @@ def _extrapolated(g: FloatArray, n_statistics: int, ridge: float) -> float:
     share = s / (s + kappa[:, None])  # (n_ridges, n_eigenvalues + 1)
     sums = _FIRMNESS / m * np.vstack([np.ones_like(s), s])
     left = np.vstack([share / known[:, None], sums])
-    right = np.append(np.ones(_N_RIDGES), [_FIRMNESS, _FIRMNESS])
+    right = np.append(np.ones(_N_RIDGES), [_FIRMNESS, _FIRMNESS * trace / m])
     weight, _ = nnls(left, right)
     return float((weight * s / (s + ridge)).sum())

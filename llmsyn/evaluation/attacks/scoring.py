@@ -32,11 +32,11 @@ class Known:
     Attributes
     ----------
     values : (n, m) records, sparse.
-    ridge : share of a single cell's variance that counts as noise.
+    ridge : share of a single cell's variance that counts as noise, of all cells or of each.
     """
 
     values: sp.csr_matrix
-    ridge: float = RIDGE
+    ridge: float | FloatArray = RIDGE
 
     @property
     def n(self) -> int:
