@@ -59,7 +59,7 @@ def figure(rows: Sequence[Row]) -> str:
         *_level("risk", BUDGET, risk, "risk budget 0.55"),
         *_panel("utility", "AUROC of in-hospital death, trained on synthetic", sizes, utility),
     ]
-    ends = {"risk": [], "utility": []}  # type: dict[str, list[tuple[float, str, str]]]
+    ends: dict[str, list[tuple[float, str, str]]] = {"risk": [], "utility": []}
     for kind, colour in zip(kinds, COLOURS):
         mine = sorted((row for row in rows if row["release"] == kind), key=lambda r: r["n"])
         for panel, column, span, dashed in (
@@ -75,8 +75,8 @@ def figure(rows: Sequence[Row]) -> str:
     parts += _line(ceiling, "#777777", dashed=True)
     if ceiling:
         ends["utility"].append((ceiling[-1][1], "members' own records", "#777777"))
-    for panel in ends:
-        parts += _labels(ends[panel])
+    for labels in ends.values():
+        parts += _labels(labels)
     parts.append("</svg>")
     return "\n".join(parts) + "\n"
 
