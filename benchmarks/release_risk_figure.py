@@ -156,7 +156,7 @@ def _y(value: float, span: Point, panel: str) -> float:
 
 def _span(values: Iterable[float]) -> Point:
     known = [float(v) for v in values if not math.isnan(float(v))]
-    return math.floor(min(known) * 20 - 0.2) / 20, math.ceil(max(known) * 20 + 0.2) / 20
+    return math.floor(min(known) * 20 - 0.2) / 20, min(math.ceil(max(known) * 20 + 0.2) / 20, 1.0)
 
 
 def _stroke(a: Point, b: Point, colour: str) -> str:
