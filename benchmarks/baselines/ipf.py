@@ -101,7 +101,8 @@ def fit(profile: Profile) -> Fit:
     """Fit hubs, then everything else given the hubs."""
     hubs = choose_hubs(profile)
     shapes = [len(level_shares(profile[name])) for name in hubs]  # type: ignore[arg-type]
-    state = np.stack(np.unravel_index(np.arange(int(np.prod(shapes))), shapes), axis=1)
+    # Without a hub there is one state, and everything is independent.
+    state = np.indices(shapes).reshape(len(shapes), -1).T if shapes else np.zeros((1, 0), int)
     used: set[int] = set()
     p_state = _fit_hubs(profile, hubs, state, used)
     given, codes = {}, {}
@@ -131,7 +132,7 @@ def choose_hubs(profile: Profile) -> tuple[str, ...]:
     order = sorted(count, key=lambda name: (name not in outcomes, -count[name], name))
     for name in order:
         size = len(level_shares(profile[name]))  # type: ignore[arg-type]
-        if count[name] > 1 and states * size <= MOST_STATES:
+        if (count[name] > 1 or name in outcomes) and states * size <= MOST_STATES:
             hubs.append(name)
             states *= size
     return tuple(hubs)
