@@ -1,4 +1,4 @@
-"""k-anonymity counts and copies, by hand and by double loops."""
+"""k-anonymity counts and closest records, by hand and by double loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attack_worlds import ETHNICITIES, N_CODES, form, people, world
 
 from llmsyn.errors import InputError
 from llmsyn.evaluation.attacks import ATTACKS, attack_of, run_attacks
-from llmsyn.evaluation.attacks.copies import closer_share, copies
+from llmsyn.evaluation.attacks.closest import closer_share, closest_record
 from llmsyn.evaluation.attacks.k_anonymity import grouping, groups, k_anonymity, violations
 from llmsyn.evaluation.attacks.nearest import nearest_neighbour
 
@@ -60,19 +60,15 @@ def test_who_is_closer_by_hand() -> None:
     assert found.value == pytest.approx(0.5)
 
 
-def test_copies_are_counted_beyond_chance() -> None:
-    for copied, n in ((0.0, 0), (0.5, 150), (1.0, 300)):
-        found = {m.key.rpartition(".")[2]: m for m in copies(world(copied=copied)).measures}
-        exact = found["exact"].score
-        assert exact.low <= n / 600 <= exact.high
-        assert exact.verdict == "info"
-        assert found["near"].score.value >= exact.value - 0.05
-        if copied:
-            assert exact.low > 0 and found["closer_to_members"].score.low > 0.5
+def test_copies_are_closer_to_members() -> None:
+    found = [closest_record(world(copied=c)).measures[0].score for c in (0.0, 0.5, 1.0)]
+    assert found[0].low <= 0.5 <= found[0].high
+    assert found[0].value < found[1].value < found[2].value and found[1].low > 0.5
+    assert all(f.verdict == "info" for f in found)
 
 
 def test_copies_have_controls() -> None:
-    measure = copies(world()).measures[-1]
+    measure = closest_record(world()).measures[-1]
     doses = [c.score.value for c in measure.controls if c.role == "positive control"]
     assert doses == sorted(doses) and doses[-1] > 0.9
     assert measure.controls[-1].score.low <= 0.5 <= measure.controls[-1].score.high
@@ -80,9 +76,9 @@ def test_copies_have_controls() -> None:
 
 def test_distances_that_see_nothing_are_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(SEED)
-    monkeypatch.setattr("llmsyn.evaluation.attacks.copies._share",
+    monkeypatch.setattr("llmsyn.evaluation.attacks.closest._share",
                         lambda near, far, confidence: closer(random, len(near)))  # fmt: skip
-    found = copies(world(copied=1.0))
+    found = closest_record(world(copied=1.0))
     assert all(m.score.verdict == "undefined" for m in found.measures)
 
 
@@ -93,7 +89,7 @@ def closer(random: np.random.Generator, n: int) -> object:
 
 
 def test_few_people_are_said_to_be_few() -> None:
-    assert copies(world(n_holdout=10)).measures[0].score.verdict == "undefined"
+    assert closest_record(world(n_holdout=10)).measures[0].score.verdict == "undefined"
 
 
 def test_every_attack_has_a_name_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,6 +201,7 @@ class Report:
     judged : every measure with its verdict and the mark behind it, in the order of the topics.
     findings : what each function found, with figures and remarks.
     facts : sizes, names, versions, seed: what a reader needs to run it again.
+    datasheet : Markdown under the headings of Datasheets for Datasets.
     """
 
     title: str
@@ -208,6 +209,7 @@ class Report:
     judged: tuple[Judged, ...]
     findings: tuple[Findings, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    datasheet: str = ""
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -241,7 +243,9 @@ class Report:
         """
         found = [m for m in self.measures if m.key == key and (of is None or m.of == of)]
         if len(found) != 1:
-            raise KeyError(f"{len(found)} measures are called {key!r}" + (f" of {of}" * bool(of)))
+            raise KeyError(
+                f"{len(found)} measures are called {key!r}" + (f" of {of}" if of else "")
+            )
         return found[0].score
 
     def to_json(self) -> dict[str, Any]:

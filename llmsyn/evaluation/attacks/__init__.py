@@ -25,7 +25,7 @@ _HOME = {
     "shadow_releases": "shadow",
     "attribute_inference": "attribute",
     "k_anonymity": "k_anonymity",
-    "copies": "copies",
+    "closest_record": "closest",
     "three_harms": "harms",
 }
 
@@ -42,8 +42,8 @@ def attack_of(name: str) -> Attack:
 
     Examples
     --------
-    >>> attack_of("copies").__name__
-    'copies'
+    >>> attack_of("closest_record").__name__
+    'closest_record'
     """
     if name not in _HOME:
         raise InputError(f"there is no attack {name!r}; there are {', '.join(ATTACKS)}")
