@@ -12,6 +12,7 @@ import itertools
 import json
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,8 @@ def main(folder: Path) -> dict[str, Any]:
 
 def run(attack: dict[str, Any], tables: dict[str, Any], settings: dict[str, Any]) -> Any:
     """One attack."""
-    from anonymeter.evaluators import (
-        InferenceEvaluator,
-        LinkabilityEvaluator,
-        SinglingOutEvaluator,
-    )
+    # By name: it is no dependency of llmsyn, only of this script's own environment.
+    evaluators = import_module("anonymeter.evaluators")
 
     common = {
         "ori": tables["members"], "syn": tables["synthetic"], "control": tables["holdout"],
@@ -58,19 +56,21 @@ def run(attack: dict[str, Any], tables: dict[str, Any], settings: dict[str, Any]
     kind = attack["kind"]
     made: Any
     if kind == "singling_out":
-        made = SinglingOutEvaluator(
+        made = evaluators.SinglingOutEvaluator(
             **common, n_attacks=n, n_cols=attack["n_columns"], seed=settings["seed"],
             max_attempts=settings["max_attempts"],
         )  # fmt: skip
         made.evaluate(mode="multivariate")
     elif kind == "linkability":
-        made = LinkabilityEvaluator(
+        made = evaluators.LinkabilityEvaluator(
             **common, n_attacks=n, aux_cols=tuple(attack["columns"]), n_neighbors=10
         )
         made.evaluate(n_jobs=1)
     else:
         known = [c for c in tables["members"].columns if c != attack["secret"]]
-        made = InferenceEvaluator(**common, n_attacks=n, aux_cols=known, secret=attack["secret"])
+        made = evaluators.InferenceEvaluator(
+            **common, n_attacks=n, aux_cols=known, secret=attack["secret"]
+        )
         made.evaluate(n_jobs=1)
     results = made.results(confidence_level=0.95)
     return {
