@@ -2,19 +2,20 @@
 
 \b
     python benchmarks/knowledge_value.py --data-dir DIR --splits 5
-    python benchmarks/knowledge_value.py --data-dir DIR --before FOLDER
 
 diabetes130, in-hospital death, protocol of ``utility.py``: a network is given the members'
 margins alone, and the base whole, without each of its parts, with each part alone, and with
 all class values halved and doubled; a model trained on its units is scored on the holdout.
-Below chance, and a calibration slope far from one, are what a wrong base would give.
-``--before`` names an earlier base (``git archive COMMIT knowledge``) to stand beside it.
+Beside it the base cut down to the thirty most frequent CCS categories of conditions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -38,7 +39,18 @@ from samples import FloatArray, IntArray, feature_matrix, outcome_of
 from utility import CONCEPT, SET, features_of
 
 from llmsyn.knowledge.associations import PARTS
+from llmsyn.knowledge.loading import load_base
 from llmsyn.profile.variables import Categorical
+from llmsyn.shipped import shipped
+
+FIRST_THIRTY = frozenset(
+    str(number)
+    for number in (
+        2, 3, 42, 48, 49, 50, 53, 55, 59, 95, 96, 98, 99, 101, 106, 108, 122, 127, 131, 138,
+        155, 157, 158, 159, 199, 238, 249, 257, 259, 657,
+    )
+)  # fmt: skip
+"""CCS categories that cover most diagnoses of two open sets, which the base was begun with."""
 
 WHOLE = "whole base"
 TRTR = "TRTR: real rows, same XGBoost"
@@ -75,11 +87,22 @@ def calibration(y: IntArray, probability: FloatArray) -> tuple[float, float]:
     return float(beta[0]), float(beta[1])
 
 
-def variants(before: Path | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def only_conditions(folder: Path, keep: Collection[str]) -> Path:
+    """A copy of the shipped base with the conditions of some CCS categories and no others."""
+    base = load_base()
+    kept = {c.id for c in base.conditions.values() if keep & set(c.groupers.get("ccs", ()))}
+    shutil.copytree(shipped("knowledge"), folder)
+    for file in folder.glob("conditions/*.toml"):
+        head, *records = re.split(r"^(?=\[[a-z0-9_]+\]$)", file.read_text("utf-8"), flags=re.M)
+        named = [r for r in records if r[1 : r.index("]")] in kept]
+        file.write_text(head + "".join(named), encoding="utf-8")
+    return folder
+
+
+def variants(thirty: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """What each network is given besides the margins."""
     yield "no knowledge", {"parts": ()}
-    if before is not None:
-        yield "earlier base", {"with_shipped": False, "knowledge": (before,)}
+    yield "first thirty conditions", {"with_shipped": False, "knowledge": (thirty,)}
     yield WHOLE, {}
     yield "class values halved", {"scale": 0.5}
     yield "class values doubled", {"scale": 2.0}
@@ -90,7 +113,7 @@ def variants(before: Path | None) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def one_split(
-    seed: int, data_dir: Path | None, before: Path | None, rows: int, work_dir: Path | None
+    seed: int, data_dir: Path | None, thirty: Path, rows: int, work_dir: Path | None
 ) -> dict[str, Values]:
     """AUROC, slope and intercept on the holdout of every variant."""
     split = split_of(SET, data_dir, seed)
@@ -109,7 +132,7 @@ def one_split(
         log.info("split %d, %s: %s", seed, label, found[label])
 
     note(TRTR, feature_matrix(members, variables), outcome_of(members, outcome))
-    for label, given in variants(before):
+    for label, given in variants(thirty):
         sample = draw_sample(profile, rows, seed=seed, work_dir=work_dir, tables="none", **given)
         note(label, feature_matrix(sample, variables), outcome_of(sample, outcome))
     return found
@@ -145,19 +168,18 @@ def table_of(found: list[dict[str, Values]]) -> list[dict[str, Any]]:
               help="Random splits; their seeds are 1, 2, ...")  # fmt: skip
 @click.option("-n", "--rows", type=int, default=50_000, show_default=True,
               help="Synthetic units to train on.")  # fmt: skip
-@click.option("--before", type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="Folder with an earlier knowledge base.")  # fmt: skip
 @json_option
 def main(
     data_dir: Path | None,
     work_dir: Path | None,
     splits: int,
     rows: int,
-    before: Path | None,
     as_json: bool,
 ) -> None:
     seeds = list(range(1, splits + 1))
-    found = [one_split(seed, data_dir, before, rows, work_dir) for seed in seeds]
+    with TemporaryDirectory(dir=work_dir) as folder:
+        thirty = only_conditions(Path(folder) / "thirty", FIRST_THIRTY)
+        found = [one_split(seed, data_dir, thirty, rows, work_dir) for seed in seeds]
     result = write_result(
         "knowledge_value",
         f"In-hospital death on {SET}, margins only: what each part of the knowledge is worth",

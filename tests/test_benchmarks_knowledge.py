@@ -11,10 +11,11 @@ from scipy import sparse
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
-from knowledge_value import WHOLE, calibration, table_of, variants
+from knowledge_value import WHOLE, calibration, only_conditions, table_of, variants
 from signs import agreement, log_odds_ratios
 
 from llmsyn.knowledge.associations import PARTS
+from llmsyn.knowledge.loading import load_base
 
 
 def test_predictions_that_are_too_extreme_have_a_slope_below_one():
@@ -61,11 +62,22 @@ def test_signs_are_judged_on_clear_frequent_pairs_only():
 
 
 def test_every_part_is_left_out_once_and_stands_alone_once():
-    given = dict(variants(None))
+    given = dict(variants(Path("thirty")))
     assert [v.get("parts") for k, v in given.items() if k.startswith("without")] == [
         tuple(p for p in PARTS if p != part) for part in PARTS
     ]
     assert [v["parts"] for k, v in given.items() if k.endswith("alone")] == [(p,) for p in PARTS]
+
+
+def test_a_base_of_some_conditions_has_no_others(tmp_path):
+    whole = load_base()
+    cut = load_base([only_conditions(tmp_path / "cut", {"98", "108"})], with_shipped=False)
+    expected = {
+        c.id for c in whole.conditions.values() if {"98", "108"} & set(c.groupers.get("ccs", ()))
+    }
+    assert set(cut.conditions) == expected
+    assert 1 < len(expected) < 10
+    assert cut.drugs.keys() == whole.drugs.keys()
 
 
 def test_differences_are_taken_split_by_split():
