@@ -8,11 +8,13 @@ Every network is given the margins of a set and nothing that joins two variables
 ratio of 0.5 or more either way, the share whose synthetic log odds ratio has the same sign;
 beside it the same without knowledge (lists of different length alone make most pairs
 positive).  *Strengths*: marginal log odds ratios that come out of the network beside those
-that the base put in, for pairs of codes; no real row is needed for that.
+that the base put in, for pairs of codes, and codes and outcomes; no real row is needed for it.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,14 @@ from protocol import (
     work_dir_option,
 )
 from result_files import show, write_result
-from samples import FloatArray, Sample
+from samples import FloatArray, IntArray, Sample
 from scipy import sparse
 
 from llmsyn.knowledge.associations import associations
 from llmsyn.knowledge.loading import load_base, log_odds
+from llmsyn.profile.terms import Term
 from llmsyn.profile.types import Profile
+from llmsyn.profile.variables import Categorical
 
 FEWEST, CLEAR = 50, 0.5
 SEEN = 30.0
@@ -82,46 +86,89 @@ def agreement(real: tuple[FloatArray, FloatArray], synthetic: FloatArray) -> dic
     return found
 
 
+def terms_of(sample: Sample, profile: Profile) -> tuple[list[Term], sparse.csr_array]:
+    """All codes, and all levels of outcomes, with ``(n, n_terms)`` of who has them."""
+    terms = [Term(c.name, code) for c in profile.code_sets for code in c.codes]
+    blocks = [code_matrix(sample, profile)]
+    for variable in profile.variables:
+        if variable.role == "outcome" and isinstance(variable, Categorical):
+            terms += [Term(variable.name, level) for level in variable.levels]
+            one_hot = np.eye(len(variable.levels), dtype=np.float32)[sample.levels[variable.name]]
+            blocks.append(sparse.csr_array(one_hot))
+    return terms, sparse.csr_array(sparse.hstack(blocks))
+
+
+def strata(profile: Profile, sample: Sample) -> Iterator[tuple[IntArray, frozenset[Term]]]:
+    """Units of one code version, with the codes that may stand on them.
+
+    Odds ratios of two codes are meant among units that are coded in their system: over all
+    units any two codes of one version go together.  One stratum where no version is told.
+    """
+    selectors = [c.selector for c in profile.code_sets if c.selector is not None]
+    if not selectors:
+        yield (
+            np.arange(len(sample)),
+            frozenset(Term(c.name, code) for c in profile.code_sets for code in c.codes),
+        )
+        return
+    variable = profile[selectors[0].variable]
+    assert isinstance(variable, Categorical), "a selector has levels"
+    for index, level in enumerate(variable.levels):
+        may = frozenset(
+            Term(c.name, code)
+            for c in profile.code_sets
+            for code in c.codes
+            if c.selector is None or c.system_of(code) in c.selector.systems.get(level, ())
+        )
+        yield np.flatnonzero(sample.levels[variable.name] == index), may
+
+
+def asked_of(profile: Profile) -> dict[tuple[Term, Term], tuple[float, str]]:
+    """Pairs of terms with the log odds ratio that the base asks for, and the relation."""
+    base = load_base()
+    asked: dict[tuple[Term, Term], tuple[float, str]] = {}
+    for each in associations(profile, base):
+        ends = (*each.given, each.then)
+        if len(ends) == 2:
+            first, second = sorted(ends, key=str)
+            wanted = float(each.weight * log_odds(each.effect, base.classes))
+            if abs(wanted) > abs(asked.get((first, second), (0.0, ""))[0]):
+                asked[first, second] = (wanted, each.relation)
+    return asked
+
+
 def strengths(profile: Profile, sample: Sample) -> list[dict[str, Any]]:
     """By relation: log odds ratios that the base put in, and what came out."""
-    base = load_base()
-    place = {
-        (c.name, code): k
-        for k, (c, code) in enumerate((c, code) for c in profile.code_sets for code in c.codes)
-    }
-    has = code_matrix(sample, profile)
-    _, value = log_odds_ratios(has)
-    share = np.asarray(has.mean(axis=0)).ravel()
-    asked: dict[tuple[int, int], tuple[float, str]] = {}
-    for each in associations(profile, base):
-        keys = [(t.variable, str(t.value)) for t in (*each.given, each.then)]
-        if len(keys) != 2 or not all(k in place for k in keys):
-            continue
-        i, j = sorted(place[k] for k in keys)
-        wanted = float(each.weight * log_odds(each.effect, base.classes))
-        if abs(wanted) > abs(asked.get((i, j), (0.0, ""))[0]):
-            asked[i, j] = (wanted, each.relation)
+    asked = asked_of(profile)
+    outcomes = {v.name for v in profile.variables if v.role == "outcome"}
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for units, may in strata(profile, sample):
+        terms, has = terms_of(sample.take(units), profile)
+        place = {
+            term: k for k, term in enumerate(terms) if term in may or term.variable in outcomes
+        }
+        _, value = log_odds_ratios(has)
+        share = np.asarray(has.mean(axis=0)).ravel()
+        for (first, second), (wanted, relation) in asked.items():
+            if first in place and second in place:
+                i, j = place[first], place[second]
+                if share[i] * share[j] * len(units) >= SEEN:
+                    found[relation].append((wanted, float(value[i, j])))
     rows = []
-    for relation in ("comorbidities", "drugs", "procedures"):
-        pairs = [
-            (i, j, wanted)
-            for (i, j), (wanted, kind) in asked.items()
-            if kind == relation and share[i] * share[j] * len(sample) >= SEEN
-        ]
-        if len(pairs) < 3:
+    for relation in ("comorbidities", "drugs", "procedures", "mortality", "readmission"):
+        if len(found[relation]) < 3:
             continue
-        i, j = (np.array([p[k] for p in pairs], dtype=int) for k in (0, 1))
-        wanted = np.array([p[2] for p in pairs])
-        off = value[i, j] - wanted
+        wanted, drawn = np.array(found[relation]).T
+        off = drawn - wanted
         rows.append(
             {
                 "relation": relation,
-                "pairs": len(pairs),
-                "correlation": float(np.corrcoef(wanted, value[i, j])[0, 1]),
+                "pairs": len(off),
+                "correlation": float(np.corrcoef(wanted, drawn)[0, 1]),
                 "mean difference": float(off.mean()),
                 "median |difference|": float(np.median(np.abs(off))),
                 "within 0.25": float((np.abs(off) <= 0.25).mean()),
-                "same sign": float((np.sign(value[i, j]) == np.sign(wanted)).mean()),
+                "same sign": float((np.sign(drawn) == np.sign(wanted)).mean()),
             }
         )
     return rows
