@@ -166,7 +166,7 @@ def table_of(found: list[dict[str, Values]]) -> list[dict[str, Any]]:
 @work_dir_option
 @click.option("--splits", type=click.IntRange(1, 5), default=5, show_default=True,
               help="Random splits; their seeds are 1, 2, ...")  # fmt: skip
-@click.option("-n", "--rows", type=int, default=50_000, show_default=True,
+@click.option("-n", "--rows", type=int, default=200_000, show_default=True,
               help="Synthetic units to train on.")  # fmt: skip
 @json_option
 def main(
@@ -187,6 +187,8 @@ def main(
         notes=[
             "Aim: at least 0.82 with margins and knowledge.",
             "Nothing in the base was fitted to this set or read off it.",
+            "Synthetic units cost nothing: 200,000 of them are drawn, so that the learner's own "
+            "noise is small. With 50,000 the whole base had 0.812 on split 1.",
             "Calibration: log odds of death on predicted log odds, holdout; 1 and 0 are perfect.",
         ],
         seeds=seeds, rows=rows, threshold=11, tables="none",
