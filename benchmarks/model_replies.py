@@ -57,12 +57,13 @@ from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical
 
 REPLIES = HERE / "replies"
-RUNS: tuple[tuple[str, Ablation], ...] = (
-    ("diabetes130", "full"),
-    ("mimic4-demo", "full"),
-    ("mimic4-demo", "prior"),
-    ("mimic4-demo", "base"),
+RUNS: tuple[tuple[str, Ablation, str], ...] = (
+    ("diabetes130", "full", "none"),
+    ("mimic4-demo", "full", "strong"),
+    ("mimic4-demo", "prior", "none"),
+    ("mimic4-demo", "base", "none"),
 )
+"""Set, what the prompts hold, and what the second tutor read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,10 +147,9 @@ def networks(
     for label in runs:
         if label == "full":
             merged = folder / "merged"
-            with open_model(
-                ModelOptions(replay=REPLIES / f"{judge.elicited.name}-{label}")
-            ) as model:
-                settings = Settings(PlanSettings(ablation="full"), rule="base", review="strong")
+            folder_of = REPLIES / f"{judge.elicited.name}-{label}"
+            with open_model(ModelOptions(replay=folder_of)) as model:
+                settings = Settings(PlanSettings(ablation="full"), rule="base")
                 made = elicit(judge.elicited, shipped, model, settings)
             write_overlay(merged, made, judge.elicited, settings)
             yield "curated base, model where it is silent", drawn(knowledge=(merged,))
@@ -183,9 +183,12 @@ def use(
     return table
 
 
-def voices(name: str, ablation: Ablation, judge: Judge) -> tuple[dict[str, Any], Elicited]:
+def voices(
+    name: str, ablation: Ablation, review: str, judge: Judge
+) -> tuple[dict[str, Any], Elicited]:
     """One run's row: how much it says, how right, how steady, what the second tutor changed."""
-    alone, reviewed = (replayed(name, ablation, review) for review in ("none", "strong"))
+    alone = replayed(name, ablation, "none")
+    reviewed = alone if review == "none" else replayed(name, ablation, review)
     questions = plan(judge.elicited, PlanSettings(ablation=ablation))
     truth = truth_of(questions, judge.signs, judge.elicited, dict(load_base().classes))
     shared, agree = against_base(alone.said, judge.elicited)
@@ -198,7 +201,9 @@ def voices(name: str, ablation: Ablation, judge: Judge) -> tuple[dict[str, Any],
         "unusable replies": sum(reviewed.failed.values()),
         "associations": len(alone.said),
         "right side": sign_accuracy(alone.said, truth),
-        "right after review": sign_accuracy(reviewed.said, truth),
+        "right after review": "not reviewed"
+        if review == "none"
+        else sign_accuracy(reviewed.said, truth),
         "changed by tutor": differing,
         "also in base": shared,
         "same side as base": agree,
@@ -218,11 +223,11 @@ def voices(name: str, ablation: Ablation, judge: Judge) -> tuple[dict[str, Any],
 @json_option
 def main(data_dir: Path | None, work_dir: Path | None, rows: int, as_json: bool) -> None:
     said, scores = [], []
-    for name in dict.fromkeys(name for name, _ in RUNS):
+    for name in dict.fromkeys(name for name, _, _ in RUNS):
         judge = judge_of(name, data_dir)
         runs: dict[str, Elicited] = {}
-        for _, ablation in (run for run in RUNS if run[0] == name):
-            row, runs[ablation] = voices(name, ablation, judge)
+        for _, ablation, review in (run for run in RUNS if run[0] == name):
+            row, runs[ablation] = voices(name, ablation, review, judge)
             said.append(row)
         scores += use(judge, runs, rows, work_dir)
     result = write_result(
