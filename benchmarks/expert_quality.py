@@ -128,7 +128,7 @@ def one_quality(
     made = elicit(profile, classes, expert, settings)
     with TemporaryDirectory(dir=work_dir) as folder:
         write_overlay(Path(folder) / "overlay", made, profile, settings)
-        _only_classes(Path(folder) / "classes", classes)
+        only_classes(Path(folder) / "classes", classes)
         sample = draw_sample(
             profile, rows, seed=seed, work_dir=work_dir, tables="none", with_shipped=False,
             knowledge=(Path(folder) / "classes", Path(folder) / "overlay"),
@@ -137,7 +137,7 @@ def one_quality(
     return sample, detail
 
 
-def _only_classes(folder: Path, base: KnowledgeBase) -> Path:
+def only_classes(folder: Path, base: KnowledgeBase) -> Path:
     folder.mkdir()
     rows = "".join(f"{k} = {math.exp(v):.9g}\n" for k, v in base.classes.items())
     (folder / "classes.toml").write_text(f"[odds_ratios]\n{rows}", encoding="utf-8")
@@ -169,7 +169,7 @@ def main(
         shipped = load_base()
         with TemporaryDirectory(dir=work_dir) as folder:
             classes = load_base(
-                [_only_classes(Path(folder) / "classes", shipped)], with_shipped=False
+                [only_classes(Path(folder) / "classes", shipped)], with_shipped=False
             )
         questions = plan(profile, PlanSettings(ablation="prior"))
         truth = truth_of(questions, members, profile, dict(classes.classes))

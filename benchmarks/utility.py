@@ -166,7 +166,7 @@ def table_of(found: Sequence[dict[str, float]]) -> list[dict[str, Any]]:
 @work_dir_option
 @click.option("--splits", type=click.IntRange(1, 5), default=5, show_default=True,
               help="Random splits; their seeds are 1, 2, ...")  # fmt: skip
-@click.option("-n", "--rows", type=int, default=50_000, show_default=True,
+@click.option("-n", "--rows", type=int, default=200_000, show_default=True,
               help="Synthetic units to train on.")  # fmt: skip
 @click.option("--ceiling/--no-ceiling", default=True, show_default=True,
               help="Tune learners on real rows (minutes a split).")  # fmt: skip

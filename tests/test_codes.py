@@ -56,7 +56,8 @@ def test_retired_codes_are_known() -> None:
 
 def test_titles() -> None:
     assert codes.title("icd9cm", "4280") == "Congestive heart failure, unspecified"
-    assert codes.title("icd9cm", "428") == "Heart failure, unspecified (category)"
+    assert codes.title("icd9cm", "428") == ("Congestive heart failure; nonhypertensive (category)")
+    assert codes.title("icd9cm", "780").endswith(" and others (category)")
     assert codes.title("icd9cm", "42899") is None
     assert codes.title("cpt", "94002") is None
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from network_toys import QUICK, population, profile_of, quick_compiling
 
 from llmsyn.cli import main
-from llmsyn.errors import InputError, OutputError
+from llmsyn.errors import InputError, OutputError, ProfileError
 from llmsyn.generation import chunks, generate, pipeline
 from llmsyn.generation.chunks import column
 from llmsyn.network.model import LevelVariable
@@ -334,6 +334,14 @@ def test_numbers_out_of_range(study, tmp_path, bad, named):
     with pytest.raises(InputError) as caught:
         drawn(study, tmp_path / "out", **bad)
     assert named in str(caught.value) and not (tmp_path / "out").exists()
+
+
+def test_noisy_and_exact_numbers_in_one_profile_are_refused(study, tmp_path):
+    noisy, *rest = study.variables
+    mixed = replace(study, variables=(replace(noisy, sigma=2.0), *rest))
+    with pytest.raises(ProfileError, match="has noise"):
+        drawn(mixed, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_profile_that_is_not_there(tmp_path):

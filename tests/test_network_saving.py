@@ -13,7 +13,8 @@ from llmsyn.errors import InputError
 from llmsyn.knowledge.types import Association
 from llmsyn.network.compiling import compile_network
 from llmsyn.network.drawing import chunk_generator, compile_program, run
-from llmsyn.network.saving import load_network, save_network
+from llmsyn.network.saving import load_network, load_verified, save_network
+from llmsyn.network.verification import Miss, Verification
 from llmsyn.profile.terms import Term
 
 
@@ -82,9 +83,9 @@ def saved_array(path):
 
 
 def flip(path):
-    """Change one byte in the middle, where a weight is."""
+    """Change one byte of an array's data (the checksum of zip covers no header)."""
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    content[content.index(b"fortran_order") + 200] ^= 0xFF
     path.write_bytes(content)
 
 
@@ -100,14 +101,16 @@ DAMAGE = {
     "pickled": lambda p: np.savez(p, tree=np.array([{}], dtype=object)),
     "another format": lambda p: with_tree(p, {"format": 99, "network": 1}),
     "no tree": lambda p: with_tree(p, [1, 2]),
-    "a number": lambda p: with_tree(p, {"format": 1, "network": 3}),
+    "a number": lambda p: with_tree(p, {"format": 2, "network": 3, "verification": None}),
     "unknown kind": lambda p: with_tree(
-        p, {"format": 1, "network": {"kind": "Popen", "fields": {}}}
+        p, {"format": 2, "network": {"kind": "Popen", "fields": {}}, "verification": None}
     ),
     "unknown field": lambda p: with_tree(
-        p, {"format": 1, "network": {"kind": "Network", "fields": {"x": 1}}}
+        p, {"format": 2, "network": {"kind": "Network", "fields": {"x": 1}}, "verification": None}
     ),
-    "array lost": lambda p: with_tree(p, {"format": 1, "network": {"array": 5}}),
+    "array lost": lambda p: with_tree(
+        p, {"format": 2, "network": {"array": 5}, "verification": None}
+    ),
 }
 
 
@@ -119,3 +122,11 @@ def test_a_damaged_or_foreign_file_is_refused_by_name(how, network, tmp_path):
     with pytest.raises(InputError, match="network") as caught:
         load_network(path)
     assert caught.value.file == str(path)
+
+
+def test_what_was_verified_comes_back_with_it(network, tmp_path):
+    found = Verification(200, 7, 0.01, 0.25, (Miss("sex (0,)", 0.5, 0.51),))
+    save_network(network, tmp_path / "network.npz", found)
+    assert load_verified(tmp_path / "network.npz")[1] == found
+    save_network(network, tmp_path / "bare.npz")
+    assert load_verified(tmp_path / "bare.npz")[1] is None

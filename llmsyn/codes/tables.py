@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import gzip
 from bisect import bisect_left
+from collections import Counter
 from functools import cache
 
 from llmsyn.codes.systems import ICD_SYSTEMS, plain, shortest_prefix
 from llmsyn.shipped import shipped
+
+MOST_GROUPS = 3
+"""Groups that the title of a category names."""
 
 
 def known(system: str, code: str) -> bool | None:
@@ -39,8 +43,9 @@ def known(system: str, code: str) -> bool | None:
 def title(system: str, code: str) -> str | None:
     """The official title of a code in any writing; None where it or its system is not listed.
 
-    A category has no title in the source lists: it gets the title of its least specific code,
-    an unspecified one if there is one, followed by ``(category)``.
+    A category has no title in the source lists.  One of ICD-9-CM gets the names of the CCS
+    groups that its codes belong to, largest first; another the title of its least specific
+    code, an unspecified one if there is one.  ``(category)`` follows either.
 
     Examples
     --------
@@ -48,6 +53,8 @@ def title(system: str, code: str) -> str | None:
     'Heart failure, unspecified'
     >>> title("icd10cm", "I50")
     'Heart failure, unspecified (category)'
+    >>> title("icd9cm", "427")
+    'Cardiac dysrhythmias / Cardiac arrest and ventricular fibrillation (category)'
     """
     code = normalise(system, code)
     if not known(system, code):
@@ -56,8 +63,18 @@ def title(system: str, code: str) -> str | None:
     first = bisect_left(codes, code)
     if codes[first] == code:
         return _titles(system)[first]
+    if system == "icd9cm" and (groups := _groups_of(code)):
+        return f"{groups} (category)"
     least = least_specific(system, code)
     return f"{_titles(system)[bisect_left(codes, least)]} (category)"
+
+
+def _groups_of(code: str) -> str:
+    """Names of the largest CCS groups of the codes below a category; empty without any."""
+    below = Counter(column("icd9cm", "ccs", each) for each in children("icd9cm", code))
+    del below[""]
+    names = [ccs_names()[group] for group, _ in below.most_common()]
+    return " / ".join(names[:MOST_GROUPS]) + (" and others" if len(names) > MOST_GROUPS else "")
 
 
 def least_specific(system: str, code: str) -> str:

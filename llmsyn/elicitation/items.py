@@ -190,9 +190,12 @@ def level_items(profile: Profile, variable: Categorical | Numeric) -> tuple[Item
 
 def _level_terms(variable: Categorical) -> list[tuple[Term, float, str]]:
     total = float(np.nansum(variable.counts)) or 1.0
+    words = [variable.meaning(level) for level in variable.levels]
+    if len(set(words)) < len(words):  # two levels mean the same: the owner's words tell them apart
+        words = list(variable.levels)
     found = [
-        (Term(variable.name, level), float(count) / total, variable.meaning(level))
-        for level, count in zip(variable.levels, variable.counts)
+        (Term(variable.name, level), float(count) / total, word)
+        for level, count, word in zip(variable.levels, variable.counts, words)
         if level != variable.missing and level.lower() not in _LEFT_OUT
     ]
     if len(found) == 2 and len(variable.levels) == 2:

@@ -28,6 +28,7 @@ from llmsyn.network.compiling import (
 )
 from llmsyn.network.drawing import Program, compile_program
 from llmsyn.network.saving import load_network, save_network
+from llmsyn.profile.mixing import refuse_mixing
 from llmsyn.profile.reading import find_profile, read_profile
 from llmsyn.profile.types import Profile
 from llmsyn.profile.writing import write_profile
@@ -95,10 +96,12 @@ def generate(
     Raises
     ------
     InputError, OutputError, InfeasibleError : see :mod:`llmsyn.errors`.
+    ProfileError : the profile mixes noisy numbers with exact ones.
     """
     _check_numbers(n, seed, workers)
     told = progress or (lambda stage, done, total: None)
     given = profile if isinstance(profile, Profile) else read_profile(find_profile(str(profile)))
+    refuse_mixing(given)
     out = Path(out)
     run = {
         "profile": fingerprint(given),

@@ -25,7 +25,7 @@ from llmsyn.network.calibration import (
 from llmsyn.network.draft import draft
 from llmsyn.network.masks import cut_points, lay_masks
 from llmsyn.network.model import Network
-from llmsyn.network.saving import load_network, save_network
+from llmsyn.network.saving import load_verified, save_network
 from llmsyn.network.tables import lay_tables
 from llmsyn.network.tilts import lay_lengths, lay_tilts, spoken_cells
 from llmsyn.network.verification import Verification, verify
@@ -113,12 +113,12 @@ def compile_network(
     path = None if cache is None else cache / f"{key}.npz"
     cached = _load(path)
     if cached is not None:
-        network = cached
+        network, found = cached
     else:
         _calibrate_until_met(network, settings, progress)
+        found = verify(network, settings)
         if path is not None:
-            save_network(network, path)
-    found = verify(network, settings)
+            save_network(network, path, found)
     for miss in found.misses[:5]:
         log.warning("%s: published share %.5f, drawn %.5f", miss.cell, miss.target, miss.estimate)
     return Compiled(network, found, used, frozenset(made.ledger.unmet), key, cached is not None)
@@ -144,14 +144,15 @@ def _calibrate_until_met(
         calibrate(network, replace(longer, seed=settings.seed + 1 + k), progress=progress)
 
 
-def _load(path: Path | None) -> Network | None:
+def _load(path: Path | None) -> tuple[Network, Verification] | None:
     if path is None or not path.exists():
         return None
     try:
-        return load_network(path)
+        network, verification = load_verified(path)
     except InputError as error:
         log.warning("%s; calibrating anew", error)
         return None
+    return None if verification is None else (network, verification)
 
 
 def cache_folder() -> Path:

@@ -22,9 +22,10 @@ from llmsyn.network.model import (
     SlotNode,
     Tilt,
 )
+from llmsyn.network.verification import Miss, Verification
 from llmsyn.store import atomic
 
-FORMAT = 1
+FORMAT = 2
 _UNREADABLE = (
     OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError,
     zipfile.BadZipFile,
@@ -37,19 +38,25 @@ _KINDS: dict[str, Any] = {
         Factor,
         LevelNode,
         LevelVariable,
+        Miss,
         Network,
         Parent,
         SlotNode,
         Tilt,
+        Verification,
     )
 }
 
 
-def save_network(network: Network, path: Path) -> None:
-    """Write a network; arrays bit for bit."""
+def save_network(network: Network, path: Path, verification: Verification | None = None) -> None:
+    """Write a network, and how well it meets its cells where that is known; arrays bit for bit."""
     arrays: list[np.ndarray[Any, Any]] = []
-    tree = _to_tree(network, arrays)
-    text = json.dumps({"format": FORMAT, "network": tree}, ensure_ascii=False)
+    content = {
+        "format": FORMAT,
+        "network": _to_tree(network, arrays),
+        "verification": _to_tree(verification, arrays),
+    }
+    text = json.dumps(content, ensure_ascii=False)
     packed = {f"a{i}": a for i, a in enumerate(arrays)}
     with atomic(path) as temporary, temporary.open("wb") as handle:
         np.savez(handle, tree=np.frombuffer(text.encode(), np.uint8), **packed)  # type: ignore[arg-type]
@@ -62,6 +69,11 @@ def load_network(path: Path) -> Network:
     ------
     InputError : the file is not one, is damaged, or is of another format version.
     """
+    return load_verified(path)[0]
+
+
+def load_verified(path: Path) -> tuple[Network, Verification | None]:
+    """Read a network with its verification; raises as :func:`load_network` does."""
     try:
         # Opened here: numpy leaves the handle of a damaged file open.
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as packed:
@@ -69,11 +81,12 @@ def load_network(path: Path) -> Network:
             if tree["format"] != FORMAT:
                 raise InputError(f"network format {tree['format']}, expected {FORMAT}", file=path)
             network = _from_tree(tree["network"], packed)
+            verification = _from_tree(tree["verification"], packed)
     except _UNREADABLE as error:
         raise InputError(f"no readable network ({error}); delete it", file=path) from error
-    if not isinstance(network, Network):
+    if not isinstance(network, Network) or not isinstance(verification, Verification | None):
         raise InputError("no network; delete it", file=path)
-    return network
+    return network, verification
 
 
 def _to_tree(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
