@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from llmsyn.errors import InputError
 from llmsyn.evaluation.marks import Mark, Marks, judge, read_marks
+from llmsyn.evaluation.page import worst
 from llmsyn.evaluation.types import Measure
 from llmsyn.score import Score, undefined
 
@@ -80,6 +82,19 @@ def test_what_could_not_be_measured_is_never_judged() -> None:
         (found,) = judge([Measure("a.b", score)], Marks("p", "", (mark(at_most=0.9),)))
         assert found.measure.score.verdict == "undefined"
         assert found.measure.score.reason == score.reason
+
+
+def test_a_tool_that_is_not_there_decides_nothing() -> None:
+    optional = Mark("a.b", "value", -INF, 0.09, True, "standard", "somebody", optional=True)
+    absent = Measure("a.b", undefined("risk", "the tool is not installed"))
+    not_caught = Measure("a.b", Score("risk", 0.0, 0.0, 0.1, verdict="undefined", reason="control"))
+    found = judge([absent, not_caught], Marks("p", "", (optional,)))
+    assert [j.mark for j in found] == [None, optional]
+    assert worst(found[:1]) == "info"
+    private = replace(not_caught, key="privacy.x.risk")
+    (judged,) = judge([private], Marks("p", "", (replace(optional, key="privacy.*.risk"),)))
+    fine = replace(judged, measure=Measure("privacy.y", Score("s", 0.0, verdict="pass")))
+    assert worst([judged, fine]) == "undefined"
 
 
 def test_without_a_mark_it_is_for_information() -> None:

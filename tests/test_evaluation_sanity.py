@@ -21,6 +21,7 @@ from evaluation_toys import (
 
 from llmsyn.checking import count_violations, rules_of
 from llmsyn.errors import CohortError, InputError
+from llmsyn.evaluation.attacks.nearest import nearest_neighbour
 from llmsyn.evaluation.columns import columns_of
 from llmsyn.evaluation.cost import cost
 from llmsyn.evaluation.coverage import rare_code_coverage
@@ -89,6 +90,15 @@ def test_copied_members_fail_on_privacy() -> None:
     made = replace(given, synthetic=sample(one_in_ten, given.profile))
     assert verdicts(duplicates(made))["privacy.duplicates.exact", ""] == "fail"
     assert verdicts(duplicates(given))["privacy.duplicates.exact", ""] != "fail"
+
+
+def test_copied_members_are_found_by_the_nearest_neighbour() -> None:
+    given = evidence(N)
+    found = nearest_neighbour(replace(given, synthetic=given.members))
+    (area,) = [m for m in found.measures if m.key == "privacy.nearest_neighbour.auc"]
+    assert area.score.value > 0.9
+    assert verdicts(found)[area.key, area.of] == "fail"
+    assert verdicts(nearest_neighbour(given))[area.key, area.of] == "pass"
 
 
 def test_male_pregnancies_fail_on_plausibility() -> None:

@@ -50,6 +50,7 @@ class _Mark(BaseModel):
     at_most: Limit | None = None
     at_least: Limit | None = None
     careful: bool = False
+    optional: bool = False
     kind: Literal["standard", "convention"]
     source: str = Field(min_length=1)
 
@@ -73,6 +74,7 @@ class Mark:
     at_least, at_most : -inf and inf where there is no such bound.
     careful : whether the whole interval has to reach it.
     kind, source : who says so.
+    optional : whether a measure without a value (its tool is not installed) decides nothing.
     """
 
     key: str
@@ -82,6 +84,7 @@ class Mark:
     careful: bool
     kind: Literal["standard", "convention"]
     source: str
+    optional: bool = False
 
     def __str__(self) -> str:
         bounds = []
@@ -172,7 +175,8 @@ def _judged(measure: Measure, mark: Mark | None) -> Judged:
     score = measure.score
     plain = Estimate(score.value, score.low, score.high)
     if score.verdict == "undefined":
-        return Judged(measure, mark, plain)
+        absent = mark is not None and mark.optional and math.isnan(score.value)
+        return Judged(measure, None if absent else mark, plain)
     if mark is None:
         return Judged(replace(measure, score=replace(score, verdict="info")), None, plain)
     found = _seen(measure, mark.judges)
@@ -250,4 +254,13 @@ def _for(mark: _Mark, preset: str) -> Mark | None:
     at_least, at_most = bound(mark.at_least, -math.inf), bound(mark.at_most, math.inf)
     if math.isinf(at_least) and math.isinf(at_most):
         return None
-    return Mark(mark.key, mark.judges, at_least, at_most, mark.careful, mark.kind, mark.source)
+    return Mark(
+        mark.key,
+        mark.judges,
+        at_least,
+        at_most,
+        mark.careful,
+        mark.kind,
+        mark.source,
+        mark.optional,
+    )
