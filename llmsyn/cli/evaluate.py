@@ -11,7 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from llmsyn.evaluation import Report
+    from llmsyn.evaluation.marks import Judged
 
+_TOLD = ("fail", "warn", "undefined")
 _STYLES = {"pass": "green", "fail": "bold red", "warn": "yellow", "undefined": "magenta"}
 
 
@@ -94,23 +96,32 @@ def _progress(quiet: bool) -> Any:
     return lambda part: click.echo(f"{part} ...", err=True)
 
 
+def _why(judged: Judged) -> str:
+    """One line on what decides a part."""
+    from llmsyn.evaluation.page import interval, number
+
+    score = judged.measure.score
+    name = score.metric
+    if judged.measure.of and judged.measure.of not in name:
+        name += f", {judged.measure.of}"
+    if score.verdict == "undefined":
+        return f"{name}: {score.reason}"
+    within = f" ({interval(score)})" if interval(score) else ""
+    return f"{name}: {number(score.value)}{within}; must be {judged.mark}"
+
+
 def _show(report: Report) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from llmsyn.evaluation.page import interval, number, summary
+    from llmsyn.evaluation.page import summary
 
     table = Table(title=f"{report.title}, preset {report.preset}", title_justify="left")
     for head in ("question", "verdict", "numbers", "what decides it"):
         table.add_column(head, overflow="fold")
     for row in summary(report):
-        deciding = "\n".join(
-            f"{j.measure.score.metric} {number(j.measure.score.value)} "
-            f"({interval(j.measure.score)}); {j.mark}"
-            for j in row.deciding
-            if row.verdict in ("fail", "warn", "undefined")
-        )
+        deciding = "\n".join(_why(j) for j in row.deciding) if row.verdict in _TOLD else ""
         style = _STYLES.get(row.verdict)
         table.add_row(row.title, f"[{style}]{row.word}[/]" if style else row.word, row.counts,
                       escape(deciding))  # fmt: skip

@@ -61,7 +61,7 @@ def isotonic(values: Sequence[float] | FloatArray) -> FloatArray:
 
     Examples
     --------
-    >>> isotonic([0.5, 0.7, 0.6, 0.8]).tolist()
+    >>> isotonic([0.5, 0.7, 0.6, 0.8]).round(3).tolist()
     [0.5, 0.65, 0.65, 0.8]
     """
     blocks: list[list[float]] = []  # mean, how many

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from llmsyn import __version__
 from llmsyn.evaluation.drawing import draw
@@ -56,7 +55,7 @@ class Section:
     row: Row
     judged: tuple[Judged, ...]
     findings: tuple[Findings, ...]
-    figures: tuple[tuple[Figure, Markup, Numbers], ...]
+    figures: tuple[tuple[Figure, str, Numbers], ...]
 
 
 def report_html(report: Report) -> str:
@@ -132,7 +131,7 @@ def _section(row: Row, report: Report) -> Section:
     figures = [figure for f in findings for figure in (*f.figures, *_curves(f))]
     return Section(
         row, judged, findings,
-        tuple((figure, Markup(draw(figure)), numbers_of(figure)) for figure in figures),
+        tuple((figure, draw(figure), numbers_of(figure)) for figure in figures),
     )  # fmt: skip
 
 
