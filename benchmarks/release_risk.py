@@ -19,10 +19,9 @@ trained on synthetic units drawn from the release.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,16 +33,15 @@ from datasets import read_rows
 from membership_risk import _nameable, _part, interval, outsiders
 from protocol import (
     data_dir_option,
-    draw_sample,
     json_option,
     log,
-    real_sample,
     run_script,
     work_dir_option,
 )
 from release_risk_figure import draw_figure
+from release_trials import Kept, Trial
+from release_utility import TABLES, Draw, ceiling_of, deaths_of, utility_of
 from result_files import show, write_result
-from utility import features_of
 
 from llmsyn.cohort.reading import RealCohort
 from llmsyn.disclosure.extraction import extract
@@ -56,11 +54,8 @@ from llmsyn.errors import CheckFailed, InfeasibleError
 from llmsyn.evaluation.attacks.curves import hits
 from llmsyn.evaluation.attacks.scoring import Known, covariance_score, likelihood_score
 from llmsyn.evaluation.intervals import FloatArray, auc
-from llmsyn.evaluation.learners import fit_xgboost
-from llmsyn.evaluation.samples import Sample, feature_matrix, outcome_of
 from llmsyn.measurement import DesignSettings, design, measure
 from llmsyn.profile.types import Profile
-from llmsyn.profile.variables import Categorical
 
 SET = "diabetes130"
 SIZES = (100, 300, 1_000, 5_000, 20_000)
@@ -68,9 +63,6 @@ THRESHOLD = 11
 BUDGET = 0.55
 DELTA = 1e-6
 MAX_CODES = 8  # three diagnoses, and nearly everybody has at most as many drugs
-TABLES = "outcome"
-MOST_TESTED = 15_000
-CONCEPT = "in_hospital_death"
 
 
 @dataclass(frozen=True)
@@ -90,34 +82,6 @@ KINDS = (
     Kind("epsilon1", "epsilon 1", 1.0),
     Kind("epsilon0.5", "epsilon 0.5", 0.5),
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Draw:
-    """One random draw of members, and who the others are."""
-
-    seed: int
-    members: RealCohort
-    outside: RealCohort
-    others: RealCohort
-
-    @property
-    def n(self) -> int:
-        """Members."""
-        return len(self.members)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One release: risks, and what it is good for; NaN where there is none."""
-
-    predicted: float
-    measured: float
-    found: float  # members at 1% false alarms
-    printed: int
-    utility: float
-    ceiling: float
-    problem: str = ""
 
 
 def draw_members(everyone: RealCohort, n: int, seed: int) -> Draw:
@@ -150,9 +114,10 @@ def release(draw: Draw, kind: Kind) -> Profile:
 
 
 def records(profile: Profile, cohort: RealCohort) -> Statistics:
-    """Each person's part in every printed cell."""
+    """Each person's part in every printed cell, zeros left out where there is no noise."""
     # Noise makes counts below zero too; what is not printed is NaN, which is never >= anything.
-    return statistics_of(list(cohort.batches()), profile, profile, -(10**9))
+    least = -(10**9) if profile.disclosure.method == "differential_privacy" else 1
+    return statistics_of(list(cohort.batches()), profile, profile, least)
 
 
 def noise_of(statistics: Statistics, profile: Profile) -> FloatArray:
@@ -196,51 +161,6 @@ def scores_of(
     return [(a, b) for a, b in (with_leverage, plain, simple)]
 
 
-def utility_of(draw: Draw, profile: Profile, rows: int, work_dir: Path | None) -> float:
-    """AUROC of death on people who are no members.
-
-    Raises
-    ------
-    InfeasibleError : nothing can be drawn from the release.
-    """
-    made = draw_sample(profile, rows, seed=draw.seed, work_dir=work_dir, tables=TABLES)
-    test = real_sample(_nameable(_tested(draw), profile), profile)
-    return _auroc(profile, made, test, draw.seed)
-
-
-def deaths_of(profile: Profile) -> float:
-    """Printed number of deaths; NaN where it is suppressed."""
-    outcome = profile.by_concept(CONCEPT)[0]
-    assert isinstance(outcome, Categorical), "the mapping says so"
-    yes = [outcome.meaning(level) == "yes" for level in outcome.levels]
-    return float(outcome.counts[yes].sum())
-
-
-def ceiling_of(draw: Draw) -> float:
-    """The same model, trained on the members' own records."""
-    batches = list(draw.members.batches())
-    form = design(batches, draw.members.mapping, DesignSettings(1, "none"))
-    profile = measure(batches, form).profile
-    members = real_sample(draw.members, profile)
-    return _auroc(profile, members, real_sample(_nameable(_tested(draw), profile), profile),
-                  draw.seed)  # fmt: skip
-
-
-def _tested(draw: Draw) -> RealCohort:
-    return _part(draw.others, np.arange(min(MOST_TESTED, len(draw.others))))
-
-
-def _auroc(profile: Profile, train: Sample, test: Sample, seed: int) -> float:
-    outcome = profile.by_concept(CONCEPT)[0]
-    assert isinstance(outcome, Categorical), "the mapping says so"
-    y = outcome_of(train, outcome)
-    if y.min() == y.max():  # nobody died, or everybody: nothing to learn from
-        return math.nan
-    variables = features_of(profile)
-    model = fit_xgboost(feature_matrix(train, variables), y, seed=seed)
-    return auc(outcome_of(test, outcome), model(feature_matrix(test, variables)))
-
-
 def run_trial(draw: Draw, kind: Kind, rows: int, ceiling: float, work_dir: Path | None) -> Trial:
     """Release, predict, attack, draw, train."""
     nothing = Trial(math.nan, math.nan, math.nan, 0, math.nan, ceiling)
@@ -261,32 +181,6 @@ def run_trial(draw: Draw, kind: Kind, rows: int, ceiling: float, work_dir: Path 
     log.info("n %d, %s, seed %d: predicted %.3f, measured %.3f, utility %.3f", draw.n, kind.label,
              draw.seed, predicted, measured, utility)  # fmt: skip
     return Trial(predicted, measured, found, printed, utility, ceiling, problem)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Trials that were run, a JSON line each, so that a killed run goes on where it was.
-
-    Attributes
-    ----------
-    file : None keeps nothing.
-    """
-
-    file: Path | None
-
-    def trial(self, draw: Draw, kind: Kind, rows: int, run: Callable[[], Trial]) -> Trial:
-        """The trial of that draw and kind, run where it is not there yet."""
-        key = [draw.n, kind.name, draw.seed, rows]
-        if self.file is not None and self.file.exists():
-            for line in self.file.read_text(encoding="utf-8").splitlines():
-                said = json.loads(line)
-                if said["key"] == key:
-                    return Trial(**said["trial"])
-        found = run()
-        if self.file is not None:
-            with self.file.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps({"key": key, "trial": asdict(found)}) + "\n")
-        return found
 
 
 def summary(n: int, kind: Kind, trials: list[Trial]) -> dict[str, Any]:
@@ -351,7 +245,7 @@ def main(
             ceiling = ceiling_of(draw) if rows else math.nan
             for kind in chosen:
                 run = partial(run_trial, draw, kind, rows, ceiling, work_dir)
-                trials[kind.name].append(Kept(keep).trial(draw, kind, rows, run))
+                trials[kind.name].append(Kept(keep).trial((n, kind.name, seed, rows), run))
         table += [summary(n, kind, trials[kind.name]) for kind in chosen]
     whole = (sizes, len(chosen)) == (SIZES, len(KINDS)) and rows
     name = "release_risk" if whole else "release_risk-part"
@@ -363,8 +257,8 @@ def main(
             "Tables of outcomes, age and sex in every release; members are random draws from "
             f"{len(everyone):,} patients, the interval is Student's t over draws.",
             "Measured is the strongest of three attacks that know everyone else.",
-            "Without disclosure control a missing or zero cell rules people out for sure; the "
-            "prediction, made from the members' own records, cannot see that, and is too low.",
+            "Without disclosure control a zero also rules out whoever has that level or code; the "
+            "attack here does not use zeros, one that does is stronger still.",
             "Guaranteed: what (epsilon, delta) differential privacy promises against any attack, "
             "AUC 1 / (1 + exp(-epsilon)).",
             "Where the budget leaves no release, or a release says too little of deaths to draw "

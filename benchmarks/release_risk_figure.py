@@ -1,7 +1,7 @@
 """The figure of release_risk.py: risk above, utility below, over the number of patients.
 
 Plain SVG, so that the same numbers give the same file.  Colours tell apart for colour-blind
-readers too (Okabe and Ito), every line also has its own mark and its name at the end.
+readers too (Okabe and Ito), and every line has its name at its end.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ def figure(rows: Sequence[Row]) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         _text(LEFT, 28, "What to release: risk and utility by number of patients", size=18),
         *_panel("risk", "Membership AUC: solid measured, dashed predicted", sizes, risk),
-        *_level("risk", BUDGET, risk, "risk budget 0.55"),
         *_panel("utility", "AUROC of in-hospital death, trained on synthetic", sizes, utility),
     ]
     ends: dict[str, list[tuple[float, str, str]]] = {"risk": [], "utility": []}
@@ -75,6 +74,7 @@ def figure(rows: Sequence[Row]) -> str:
     parts += _line(ceiling, "#777777", dashed=True)
     if ceiling:
         ends["utility"].append((ceiling[-1][1], "members' own records", "#777777"))
+    parts += _level("risk", BUDGET, risk, "risk budget 0.55")
     for labels in ends.values():
         parts += _labels(labels)
     parts.append("</svg>")
@@ -168,5 +168,6 @@ def _text(
 ) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
-        f'fill="{fill}">{escape(text)}</text>'
+        f'fill="{fill}" stroke="#ffffff" stroke-width="3" paint-order="stroke">'
+        f"{escape(text)}</text>"
     )

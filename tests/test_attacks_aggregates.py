@@ -211,6 +211,21 @@ def test_the_threshold_of_shadows_keeps_its_promise() -> None:
     assert said["predicted_auc"].value > 0.6
 
 
+def test_shadows_that_do_not_stand_for_the_release_are_not_measurable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A threshold that everybody passes."""
+    monkeypatch.setattr("llmsyn.evaluation.attacks.shadow.FPR", 0.9)
+    evidence = world(n_members=150, n_holdout=1500, pairs=True)
+    fair = {m.key.rpartition(".")[2]: m.score for m in shadow_releases(evidence).measures}
+    assert fair["found"].verdict != "undefined"
+    monkeypatch.setattr("llmsyn.evaluation.attacks.shadow.in_deviations",
+                        lambda t, h, n, known: (t[0] * 0, t[1] * 0 + (known > 900)))  # fmt: skip
+    monkeypatch.setattr("llmsyn.evaluation.attacks.shadow.FPR", 0.01)
+    off = {m.key.rpartition(".")[2]: m.score for m in shadow_releases(evidence).measures}
+    assert off["found"].verdict == "undefined" and "false alarms" in off["found"].reason
+
+
 def test_few_people_cast_no_shadow() -> None:
     assert shadow_releases(world(n_holdout=50)).measures[0].score.verdict == "undefined"
     assert form().name == "toy"

@@ -20,6 +20,8 @@ from llmsyn.evaluation.attacks.nearest import (
     plain_score,
 )
 from llmsyn.evaluation.attacks.people import as_rows, by_person, question_of, rarity
+from llmsyn.evaluation.marks import judge, read_marks
+from llmsyn.evaluation.samples import joined
 from llmsyn.evaluation.types import Control, Evidence
 from llmsyn.score import Score, undefined
 
@@ -96,6 +98,16 @@ def test_copies_are_found_in_proportion() -> None:
     assert all(a.verdict == "info" for a in areas)
 
 
+def test_a_copied_member_set_fails_the_marks() -> None:
+    found = nearest_neighbour(world(n_members=500, n_holdout=500, copied=1.0))
+    marks = read_marks("release")
+    verdicts = {j.measure.key: j.measure.score.verdict for j in judge(found.measures, marks)}
+    assert verdicts["privacy.nearest_neighbour.auc"] == "fail"
+    fresh = nearest_neighbour(world(n_members=500, n_holdout=500))
+    verdicts = {j.measure.key: j.measure.score.verdict for j in judge(fresh.measures, marks)}
+    assert verdicts["privacy.nearest_neighbour.auc"] == "pass"
+
+
 def test_the_positive_controls_rise_with_their_dose() -> None:
     for run in (nearest_neighbour, nearest_neighbour_calibrated):
         found = run(world())
@@ -129,7 +141,7 @@ def test_members_of_another_population_are_not_measurable() -> None:
     healthy = replace(thin, codes={"diagnoses": type(thin.codes["diagnoses"])(cut)})
     found = nearest_neighbour(replace(usual, members=healthy))
     assert found.measures[0].score.verdict == "undefined"
-    assert "negative control" in found.measures[0].score.reason
+    assert "NOT MEASURABLE" in found.measures[0].score.reason
 
 
 def test_without_a_holdout_nothing_is_said() -> None:
@@ -169,6 +181,9 @@ def test_rarity_by_hand() -> None:
     for code in np.flatnonzero(one.codes["diagnoses"].toarray()[0]):
         expected -= np.log((counts[code] + 0.5) / 100)
     assert rarity(one, reference, form()) == pytest.approx([expected])
+    both = joined([reference, one])
+    among = rarity(both.take(np.array([99])), both, form(), among=True)
+    assert among == pytest.approx([expected])
     assert len(ETHNICITIES) == 4
 
 
@@ -189,6 +204,9 @@ def _control(role: str, value: float, width: float, dose: float = float("nan")) 
         ([_control("positive control", 0.9, 0.02, 0.1), _control("positive control", 0.7, 0.02, 1)],
          "caught less"),
         ([Control("positive control", "x", undefined("AUC", "too few"), 1.0)], "not caught"),
+        ([_control("positive control", 0.9, 0.02, 1.0), _control("baseline", 0.54, 0.02)], ""),
+        ([_control("positive control", 0.9, 0.02, 1.0), _control("baseline", 0.7, 0.02)],
+         "no random split"),
     ],
 )  # fmt: skip
 def test_what_controls_say(controls: list[Control], why: str) -> None:

@@ -91,7 +91,15 @@ def build(*, ctgan: bool) -> None:
     steps = [
         [sys.executable, "-m", "venv", "--clear", str(folder())],
         [str(folder() / "bin" / "python"), "-m", "pip", "install", "--quiet", *BESIDE_SDV],
-        [str(folder() / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "sdv>=2,<3"],
+        [
+            str(folder() / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "sdv>=2,<3",
+        ],
     ]
     if ctgan:
         steps.append([str(folder() / "bin" / "python"), "-m", "pip", "install", "--quiet", "ctgan"])

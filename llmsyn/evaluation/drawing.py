@@ -169,15 +169,19 @@ def _(figure: Curves) -> str:
     x, y = Scale(0, 1, 66, 464), Scale(0, 1, 384, 16)
     image.axes(x, y, "false positive rate", "true positive rate")
     image.line(x(0), y(0), x(1), y(1), "diagonal")
-    entries = []
+    entries, lines = [], []
     dashes = 0
     for name, role, fpr, tpr in figure.curves:
         kind = f"curve {_KINDS.get(role, 'real')}"
         if role == "positive control":
             kind += f" dash{dashes % 3}"
             dashes += 1
-        image.path([(x(float(a)), y(float(b))) for a, b in zip(fpr, tpr)], kind)
+        lines.append(
+            (role == "attack", kind, [(x(float(a)), y(float(b))) for a, b in zip(fpr, tpr)])
+        )
         entries.append((f"{role}: {name}", kind))
+    for _, kind, points in sorted(lines, key=lambda line: line[0]):  # the attack on top
+        image.path(points, kind)
     image.legend(66, 446, entries)
     return str(image)
 

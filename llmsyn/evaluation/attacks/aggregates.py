@@ -189,8 +189,11 @@ def people_of(
     else:
         leverage = np.zeros(0), np.zeros(0)
     people = People(*x, (units[0].astype(float), units[1].astype(float)), fold, known, leverage)
-    rare = tuple(rarity(s, holdout, evidence.profile) for s in (members, outside))
-    return people, (rare[0], rare[1])
+    rare = (
+        rarity(members, holdout, evidence.profile),
+        rarity(outside, holdout, evidence.profile, among=True),
+    )
+    return people, rare
 
 
 def scores_of(

@@ -92,7 +92,7 @@ def area(metric: str, members: FloatArray, outside: FloatArray, confidence: floa
     --------
     >>> found = area("auc", np.arange(10) + 5.0, np.arange(10.0))
     >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
-    (0.875, 0.719, 1.0)
+    (0.875, 0.727, 1.0)
     """
     n_m, n_o = len(members), len(outside)
     if min(n_m, n_o) < FEWEST:

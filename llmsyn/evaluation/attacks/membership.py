@@ -24,6 +24,10 @@ from llmsyn.score import Score, undefined
 NEGATIVE_CONFIDENCE = 0.99
 """Of the negative control's interval: half a dozen attacks at 95% would cry wolf too often."""
 
+ALIKE_WITHIN = 0.05
+"""The baseline's interval must reach to within this of one half.  A little is the release's own
+doing: it lists codes because members have them."""
+
 CAUGHT_ABOVE = 0.55
 """The lower end of the largest dose's interval must be above this."""
 
@@ -106,7 +110,8 @@ def why_not_measurable(controls: Sequence[Control]) -> str:
     """Why the controls do not bear an attack out; empty where they do.
 
     The largest dose must be caught (its interval above :data:`CAUGHT_ABOVE`), the response must
-    not fall with the dose beyond the intervals, and the negative control must cover one half.
+    not fall with the dose beyond the intervals, the negative control must cover one half, and
+    rarity alone must not tell members from outsiders (:data:`ALIKE_WITHIN`).
     """
     positive = sorted((c for c in controls if c.role == "positive control"), key=lambda c: c.dose)
     for c in (c for c in controls if c.role == "negative control"):
@@ -115,6 +120,12 @@ def why_not_measurable(controls: Sequence[Control]) -> str:
                 f"NOT MEASURABLE: the negative control ({c.name}) has an AUC of "
                 f"{c.score.value:.3f} [{c.score.low:.3f}, {c.score.high:.3f}], which does not "
                 "cover 0.5"
+            )
+    for c in (c for c in controls if c.role == "baseline"):
+        if c.score.low > 0.5 + ALIKE_WITHIN or c.score.high < 0.5 - ALIKE_WITHIN:
+            return (
+                f"NOT MEASURABLE: rarity alone tells members from the holdout (AUC "
+                f"{c.score.value:.3f}), so they are no random split of one population"
             )
     if not positive:
         return "NOT MEASURABLE: there is no positive control"

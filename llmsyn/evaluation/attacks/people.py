@@ -121,27 +121,33 @@ def by_person(score: FloatArray, patient: IntArray) -> FloatArray:
     return best
 
 
-def rarity(sample: Sample, reference: Sample, profile: Profile) -> FloatArray:
+def rarity(
+    sample: Sample, reference: Sample, profile: Profile, *, among: bool = False
+) -> FloatArray:
     r"""How rare a record is: :math:`-\sum \log q` over the levels and codes that it has.
 
     Prevalences q are those of the reference, with half a unit more each; one number a
     patient.  Nobody's membership enters.
+
+    Parameters
+    ----------
+    among : the sample is a part of the reference; each unit is then compared with the others.
 
     Returns
     -------
     (n_patients,)
     """
     total = np.zeros(len(sample))
-    n = len(reference)
+    own = int(among)
+    n = len(reference) - own
     for variable in profile.variables:
         name = variable.name
         if name in sample.codes:
-            q = (np.asarray(reference.codes[name].sum(axis=0)).ravel() + 0.5) / (n + 1)
-            total += sample.codes[name] @ -np.log(q)
+            count = np.asarray(reference.codes[name].sum(axis=0)).ravel() - own
+            total += sample.codes[name] @ -np.log((np.maximum(count, 0) + 0.5) / (n + 1))
         else:
-            size = int(
-                max(sample.levels[name].max(initial=0), reference.levels[name].max(initial=0))
-            )
-            q = (np.bincount(reference.levels[name], minlength=size + 1) + 0.5) / (n + 1)
+            both = sample.levels[name].max(initial=0), reference.levels[name].max(initial=0)
+            count = np.bincount(reference.levels[name], minlength=int(max(both)) + 1) - own
+            q = (np.maximum(count, 0) + 0.5) / (n + 1)
             total += -np.log(q)[sample.levels[name]]
     return by_person(total, sample.patient)
