@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from llmsyn.errors import InputError
+from llmsyn.evaluation import learners, training
 from llmsyn.evaluation.equity import equity
 from llmsyn.evaluation.equivalent import Curve, isotonic, read_off
 from llmsyn.evaluation.groups import find_groups
@@ -200,6 +201,23 @@ def test_all_of_utility_is_measured(good: Findings) -> None:
     ]
     worth = numbers(good, "utility.equivalent_n", "Died in hospital").score
     assert worth.value > 100
+
+
+def test_a_full_run_tunes_its_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "PARTS", 3)
+    monkeypatch.setattr(training, "REPEATS", 2)
+    monkeypatch.setattr(training, "TUNED_FROM", 250)
+    monkeypatch.setattr(learners, "MOST_ROUNDS", 40)
+    given_ = replace(evidence(700), quick=False)
+    (task,) = find_tasks(given_.profile, ("died",))
+    done = training.train(task, given_)
+    assert done.setting["learner"] in ("xgboost", "logistic")
+    assert 0.7 < done.setting["cross_validated_auc"] < 0.95
+    assert len(done.curve_sizes) == 3 and done.curve_sizes[-1] == done.n_members
+    assert len(done.curve) == 5  # two repeats of two parts, and all members once
+    ceiling = done.predictions["ceiling"].auroc()
+    assert ceiling > done.predictions["permuted"].auroc() + 0.1
+    assert ceiling == done.curve[-1][1].auroc()
 
 
 def test_a_permuted_target_fails() -> None:
