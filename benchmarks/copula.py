@@ -17,11 +17,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from independent import draw_unlisted, prevalences
-from samples import FloatArray, IntArray, Sample, joined, level_shares, values_in
 from scipy import sparse
 from scipy.special import ndtr, ndtri
 
+from llmsyn.evaluation.independent import draw_unlisted, prevalences
+from llmsyn.evaluation.samples import FloatArray, IntArray, Sample, joined, level_shares, values_in
 from llmsyn.profile.tables import Axis, Table
 from llmsyn.profile.terms import parse_range
 from llmsyn.profile.types import Profile

@@ -12,15 +12,12 @@ Numbers are as fine as the profile's bins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import numpy as np
 from copula import draw_copula, fit_copula
-from independent import draw_independent
-from intervals import Estimate, bootstrap_auc
-from learners import N_ROUNDS, XGBOOST, fit_xgboost
 from protocol import (
     data_dir_option,
     draw_sample,
@@ -34,45 +31,14 @@ from protocol import (
     work_dir_option,
 )
 from result_files import show, write_result
-from samples import Sample, feature_matrix
 
+from llmsyn.evaluation.discriminator import N_FOLDS, demographics_and_codes, discriminator_auc
+from llmsyn.evaluation.independent import draw_independent
+from llmsyn.evaluation.learners import N_ROUNDS, XGBOOST
+from llmsyn.evaluation.samples import Sample
 from llmsyn.profile.types import Profile
-from llmsyn.profile.variables import CodeSet, Variable
 
-N_FOLDS = 5
 SET = "diabetes130"
-
-
-def folds_of(patient: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """``(n,)`` fold of each unit; a patient is in one fold only."""
-    _, who = np.unique(patient, return_inverse=True)
-    return (random.permutation(int(who.max()) + 1) % N_FOLDS)[who]
-
-
-def discriminator_auc(
-    *, real: Sample, synthetic: Sample, variables: Sequence[Variable], seed: int, unlisted: bool
-) -> Estimate:
-    """How well XGBoost tells two samples apart; cross-validated, bootstrapped by patient."""
-    x = np.vstack(
-        [
-            feature_matrix(sample, variables, coarse=True, unlisted=unlisted)
-            for sample in (real, synthetic)
-        ]
-    )
-    y = np.repeat([1, 0], [len(real), len(synthetic)])
-    shift = int(real.patient.max()) + 1
-    patient = np.concatenate([real.patient, synthetic.patient + shift])
-    random = np.random.default_rng(seed)
-    fold = folds_of(patient, random)
-    score = np.empty(len(y))
-    for k in range(N_FOLDS):
-        score[fold == k] = fit_xgboost(x[fold != k], y[fold != k], seed=seed)(x[fold == k])
-    return bootstrap_auc(y, score, group=patient, fold=fold, random=random)
-
-
-def demographics_and_codes(profile: Profile) -> list[Variable]:
-    """Variables of the first stage, and all code sets."""
-    return [v for v in profile.in_order if isinstance(v, CodeSet) or v.stage == profile.stages[0]]
 
 
 def rivals(

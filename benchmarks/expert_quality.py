@@ -21,8 +21,6 @@ from typing import Any
 
 import click
 import numpy as np
-from intervals import auc, over_splits
-from learners import N_ROUNDS, XGBOOST, fit_xgboost
 from protocol import (
     MEMBER_SHARE,
     data_dir_option,
@@ -36,7 +34,6 @@ from protocol import (
     work_dir_option,
 )
 from result_files import show, write_result
-from samples import FloatArray, Sample, feature_matrix, outcome_of
 from scripted_expert import ScriptedExpert
 from utility import CONCEPT, SET, features_of
 
@@ -45,6 +42,9 @@ from llmsyn.elicitation.eliciting import Settings, elicit
 from llmsyn.elicitation.overlay import write_overlay
 from llmsyn.elicitation.questions import PlanSettings, Question, plan
 from llmsyn.elicitation.scale import Rated
+from llmsyn.evaluation.intervals import auc, over_splits
+from llmsyn.evaluation.learners import N_ROUNDS, XGBOOST, fit_xgboost
+from llmsyn.evaluation.samples import FloatArray, Sample, feature_matrix, outcome_of
 from llmsyn.knowledge.loading import KnowledgeBase, load_base
 from llmsyn.profile.terms import Term, parse_range
 from llmsyn.profile.types import Profile

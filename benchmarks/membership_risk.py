@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from datasets import read_rows
-from intervals import auc
 from protocol import data_dir_option, json_option, log, run_script
 from result_files import show, write_result
 from scipy import stats
@@ -35,6 +34,7 @@ from llmsyn.disclosure.release import disclose
 from llmsyn.disclosure.risk import RIDGE, Risk, predict_risk
 from llmsyn.disclosure.settings import Settings
 from llmsyn.disclosure.statistics import statistics_of
+from llmsyn.evaluation.intervals import auc
 from llmsyn.measurement import DesignSettings, design, measure
 from llmsyn.measurement.labels import JOINED, OTHER
 from llmsyn.profile.types import Profile

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from independent import prevalences
-from samples import FloatArray, Sample, level_shares
 
+from llmsyn.evaluation.independent import prevalences
+from llmsyn.evaluation.samples import FloatArray, Sample, level_shares
 from llmsyn.knowledge.types import Association
 from llmsyn.profile.tables import Table
 from llmsyn.profile.terms import Range

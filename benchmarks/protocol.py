@@ -17,13 +17,13 @@ from typing import Any
 import click
 import numpy as np
 from datasets import DATASETS, mapping_of, read_rows
-from samples import Sample, sample_of
 
 from llmsyn.cohort.parts import synthetic_parts
 from llmsyn.cohort.reading import RealCohort
 from llmsyn.disclosure.release import Release, disclose
 from llmsyn.disclosure.settings import DEFAULT_THRESHOLD, Settings
 from llmsyn.errors import LlmsynError
+from llmsyn.evaluation.samples import Sample, sample_of
 from llmsyn.generation import generate
 from llmsyn.generation.pipeline import Result
 from llmsyn.measurement import DesignSettings, design, measure

@@ -24,12 +24,12 @@ from typing import Any
 
 import click
 from bare_writer import Shape
-from independent import prevalences
 from process_memory import Usage, run_measured
 from protocol import json_option, log, run_script, work_dir_option
 from result_files import HERE, show, write_result
 
 from llmsyn.errors import InputError
+from llmsyn.evaluation.independent import prevalences
 from llmsyn.profile.reading import find_profile, read_profile
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical, Numeric

@@ -21,9 +21,6 @@ from typing import Any
 import click
 import numpy as np
 from copula import draw_copula, fit_copula
-from independent import draw_independent
-from intervals import auc, over_splits
-from learners import GRID, N_ROUNDS, PENALTIES, XGBOOST, fit_ceiling, fit_xgboost
 from profile_score import profile_score
 from protocol import (
     MEMBER_SHARE,
@@ -39,8 +36,11 @@ from protocol import (
     work_dir_option,
 )
 from result_files import show, write_result
-from samples import FloatArray, Sample, feature_matrix, outcome_of
 
+from llmsyn.evaluation.independent import draw_independent
+from llmsyn.evaluation.intervals import auc, over_splits
+from llmsyn.evaluation.learners import GRID, N_ROUNDS, PENALTIES, XGBOOST, fit_ceiling, fit_xgboost
+from llmsyn.evaluation.samples import FloatArray, Sample, feature_matrix, outcome_of
 from llmsyn.knowledge.associations import associations
 from llmsyn.knowledge.loading import load_base, log_odds
 from llmsyn.network.compiling import choose_tables

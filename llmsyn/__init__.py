@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmsyn.checking import check
+    from llmsyn.evaluation import evaluate
     from llmsyn.generation import generate
     from llmsyn.measurement import measure
     from llmsyn.profile.findings import check_profile
@@ -31,6 +32,7 @@ __all__ = [
     "Profile",
     "check",
     "check_profile",
+    "evaluate",
     "find_profile",
     "generate",
     "measure",
@@ -42,6 +44,7 @@ _HOME = {
     "Profile": "llmsyn.profile.types",
     "check": "llmsyn.checking",
     "check_profile": "llmsyn.profile.findings",
+    "evaluate": "llmsyn.evaluation",
     "find_profile": "llmsyn.profile.reading",
     "generate": "llmsyn.generation",
     "measure": "llmsyn.measurement",

@@ -12,10 +12,10 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 from copula import bivariate_normal, draw_copula, fit_copula, positive_definite
-from independent import draw_independent
 from profile_score import profile_score
-from samples import Sample, feature_matrix, level_shares, outcome_of
 
+from llmsyn.evaluation.independent import draw_independent
+from llmsyn.evaluation.samples import Sample, feature_matrix, level_shares, outcome_of
 from llmsyn.knowledge.types import Association
 from llmsyn.profile.tables import Axis, Table
 from llmsyn.profile.terms import Range, Term

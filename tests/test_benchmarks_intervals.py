@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
-from intervals import auc, bootstrap_auc, over_splits
 from result_files import markdown, table
+
+from llmsyn.evaluation.intervals import auc, bootstrap_auc, over_splits
 
 
 @given(

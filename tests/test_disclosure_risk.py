@@ -199,3 +199,30 @@ def test_margins_that_do_not_fit_say_so() -> None:
     assert not plan.fits and plan.risk.auc > 0.501
     assert codes_that_fit(exact.profile, statistics, 0.501) == 0
     assert codes_that_fit(exact.profile, statistics, 0.999) >= 3
+
+
+# -- noise ---------------------------------------------------------------------------------
+
+
+def test_noise_lowers_the_prediction_to_what_a_noise_aware_attack_reaches() -> None:
+    random = np.random.default_rng(SEED)
+    n, m, sigma = 400, 60, 12.0
+    measured, predicted = [], []
+    everything = np.ones(m, dtype=bool)
+    for _ in range(6):
+        members, outside = _records(n, m, random), _records(n, m, random)
+        others = _records(20_000, m, random)
+        q, spread = others.mean(axis=0), others.std(axis=0)
+        p = members.mean(axis=0) + random.normal(0, sigma / n, m)
+        ridge = RIDGE + sigma**2 / (n * spread**2)
+        aim = np.linalg.solve(np.corrcoef(others.T) + np.diag(ridge), (p - q) / spread)
+        inside, out = (((x - q) / spread) @ aim for x in (members, outside))
+        measured.append(float((out[None, :] < inside[:, None]).mean()))
+        x = sp.csr_matrix(members)
+        noisy = predict_risk(x, everything, n, noise=np.full(m, sigma))
+        predicted.append(noisy.auc)
+        plain = predict_risk(x, everything, n)
+        assert noisy.auc < plain.auc - 0.03 and noisy.m_eff < plain.m_eff
+        silent = predict_risk(x, everything, n, noise=np.zeros(m))
+        assert silent.auc == pytest.approx(plain.auc)
+    assert np.mean(predicted) == pytest.approx(np.mean(measured), abs=0.02)

@@ -63,6 +63,10 @@ COMMANDS = {
         "llmsyn.cli.check:check",
         "Compare a cohort with a profile, published cell by published cell.",
     ),
+    "evaluate": Lazy(
+        "llmsyn.cli.evaluate:evaluate",
+        "Fidelity, utility, privacy and equity of a synthetic cohort.",
+    ),
 }
 
 

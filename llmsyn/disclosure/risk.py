@@ -31,16 +31,21 @@ the four cells of a pair, combinations of cells whose variance is below a hundre
 single cell's.  :math:`\lambda = 0.01` is that hundredth, stated and not fitted.  The attacker
 is taken to know q and S exactly, so a prediction errs on the careful side.
 
+*The owner's S.*  S is estimated from the members, whose sample correlation fits them too
+well; :mod:`llmsyn.disclosure.spectrum` says what the population's effective number is, and
+leverages are scaled to it.
+
 A patient with several stays counts as the sum of their rows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from llmsyn.disclosure.spectrum import population_number
 from llmsyn.disclosure.system import BoolArray
 from llmsyn.profile.variables import FloatArray
 
@@ -55,6 +60,8 @@ PATIENTS_PER_STATISTIC = 32
 
 _SAMPLE = 4000  # patients whose leverage is computed
 _SEED = 1997
+_NEGLIGIBLE = 0.005  # effective statistics per patient below which the sample is the population
+_MANY = 2000  # statistics from which on eigenvalues take their time
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Risk:
     ----------
     auc : area under its curve; 0.5 is guessing.
     bound : Phi(sqrt(m_eff / 2n)), which it cannot exceed.
-    m_eff : effective number of independent published statistics.
+    m_eff : effective number of independent published statistics, in the population.
     n_statistics : published cells.
     n_patients : behind them.
     """
@@ -90,12 +97,14 @@ class Correlation:
     ----------
     matrix : (m, m); statistics without variance have a zero row.
     sample : (n_sample, m) standardised.
-    n : patients.
+    n : patients behind the release.
+    n_rows : patients that the correlation was estimated from.
     """
 
     matrix: FloatArray
     sample: FloatArray
     n: int
+    n_rows: int
 
     @classmethod
     def of(cls, statistics: sp.csr_matrix) -> Correlation:
@@ -108,7 +117,7 @@ class Correlation:
         rng = np.random.default_rng(_SEED)
         rows = rng.permutation(n)[:_SAMPLE]
         sample = (np.asarray(statistics[rows].todense()) - mean) * inverse
-        return cls(covariance * inverse[:, None] * inverse[None, :], sample, n)
+        return cls(covariance * inverse[:, None] * inverse[None, :], sample, n, n)
 
     def risk(self, published: BoolArray) -> Risk:
         """Risk of publishing these statistics.
@@ -118,15 +127,57 @@ class Correlation:
         published : (m,)
         """
         columns = np.flatnonzero(published & (np.diag(self.matrix) > 0))
-        h = leverages(self.matrix[np.ix_(columns, columns)], self.sample[:, columns])
+        matrix, rows = self.matrix[np.ix_(columns, columns)], self.sample[:, columns]
+        of_sample = effective_number(matrix)
+        m_eff = self._of_population(matrix, rows, of_sample)
+        h = leverages(matrix, rows) * (m_eff / of_sample if of_sample else 1.0)
         other = np.random.default_rng(_SEED).permutation(h)
-        m_eff = effective_number(self.matrix[np.ix_(columns, columns)])
         auc = float(_normal_cdf(np.sqrt((h + other) / (4 * self.n))).mean())
         bound = float(_normal_cdf(np.array([np.sqrt(m_eff / (2 * self.n))]))[0])
         return Risk(min(auc, bound), bound, m_eff, int(published.sum()), self.n)
 
+    def under_noise(self, noise: FloatArray, variance: FloatArray) -> Correlation:
+        r"""The same statistics, of which noisy counts are published.
 
-def predict_risk(statistics: sp.csr_matrix, published: BoolArray, n_patients: int) -> Risk:
+        With noise of variance D on the count of a cell of variance v, the attacker's best ridge
+        is :math:`\lambda + D / nv`.  Shrinking the cell by the root of :math:`\lambda / (\lambda +
+        D / nv)` makes this the leverage with :math:`\lambda` alone.
+
+        Parameters
+        ----------
+        noise : (m,) standard deviation, in counts.
+        variance : (m,) of one patient's part in each cell.
+        """
+        excess = np.divide(noise**2 / self.n, variance, out=np.zeros(len(noise)),
+                           where=variance > 0)  # fmt: skip
+        shrunk = np.sqrt(RIDGE / (RIDGE + excess))
+        matrix = self.matrix * shrunk[:, None] * shrunk[None, :]
+        return replace(self, matrix=matrix, sample=self.sample * shrunk)
+
+    def _of_population(self, matrix: FloatArray, rows: FloatArray, of_sample: float) -> float:
+        """Effective number in the population, of which the rows are a sample."""
+        m, n = len(matrix), self.n_rows
+        if of_sample < _NEGLIGIBLE * n:
+            return of_sample
+        if m > _MANY and m < n / 4:
+            # The root of spectrum.population_number by fixed point, without eigenvalues: each
+            # step leaves less than a quarter of the error.
+            number = of_sample
+            for _ in range(2):
+                number = effective_number(matrix, RIDGE * (1 - number / n))
+            return number
+        small = rows @ rows.T / n if len(rows) == n and n < m else matrix
+        eigenvalues = np.asarray(np.linalg.eigvalsh(small), dtype=np.float64)
+        return population_number(eigenvalues, n, m, RIDGE)
+
+
+def predict_risk(
+    statistics: sp.csr_matrix,
+    published: BoolArray,
+    n_patients: int,
+    *,
+    noise: FloatArray | None = None,
+) -> Risk:
     """Membership risk of a release.
 
     Parameters
@@ -134,6 +185,7 @@ def predict_risk(statistics: sp.csr_matrix, published: BoolArray, n_patients: in
     statistics : (n_rows, m) value of each candidate statistic for each patient.
     published : (m,) the statistics that the release prints.
     n_patients : patients behind the release; ``n_rows`` may be a sample of them.
+    noise : (m,) standard deviation of what was added to each count for privacy.
 
     Examples
     --------
@@ -144,16 +196,26 @@ def predict_risk(statistics: sp.csr_matrix, published: BoolArray, n_patients: in
     """
     kept = statistics[:, np.flatnonzero(published)]
     found = Correlation.of(kept)
-    scaled = Correlation(found.matrix, found.sample, n_patients)
+    scaled = replace(found, n=n_patients)
+    if noise is not None:
+        scaled = scaled.under_noise(noise[published], _variance(kept))
     return scaled.risk(np.ones(kept.shape[1], dtype=bool))
 
 
-def effective_number(correlation: FloatArray) -> float:
+def _variance(statistics: sp.csr_matrix) -> FloatArray:
+    mean = np.asarray(statistics.mean(axis=0)).ravel()
+    square = np.asarray(statistics.multiply(statistics).mean(axis=0)).ravel()
+    variance: FloatArray = np.maximum(square - mean**2, 0.0)
+    return variance
+
+
+def effective_number(correlation: FloatArray, ridge: float = RIDGE) -> float:
     """The trace of S (S + lambda I)^-1.
 
     Parameters
     ----------
     correlation : (m, m)
+    ridge : lambda.
 
     Examples
     --------
@@ -165,9 +227,9 @@ def effective_number(correlation: FloatArray) -> float:
     m = len(correlation)
     if m == 0:
         return 0.0
-    factor, _ = dpotrf(correlation + RIDGE * np.eye(m), lower=1)
+    factor, _ = dpotrf(correlation + ridge * np.eye(m), lower=1)
     inverse, _ = dpotri(factor, lower=1)
-    return float(m - RIDGE * np.trace(inverse))
+    return float(m - ridge * np.trace(inverse))
 
 
 def leverages(correlation: FloatArray, rows: FloatArray) -> FloatArray:

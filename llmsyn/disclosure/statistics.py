@@ -104,7 +104,7 @@ def statistics_of(
         everything = np.sort(np.concatenate([counts for _, _, counts in picked]))
         least = everything[-MOST_COLUMNS]
         picked = [(i, flat[counts > least], counts[counts > least]) for i, flat, counts in picked]
-    blocks = [_of_batch(Labels(batch, like), like, places, picked) for batch in batches]
+    blocks = [values_of(Labels(batch, like), like, places, picked) for batch in batches]
     return Statistics(
         values=sp.vstack(blocks, format="csr"),
         slot=np.concatenate([np.full(len(flat), i) for i, flat, _ in picked]).astype(np.int64),
@@ -124,7 +124,7 @@ def _is_part(table: Table, axes: tuple[Axis, ...]) -> bool:
     )
 
 
-def _of_batch(
+def values_of(
     labels: Labels,
     like: Profile,
     places: tuple[Slot, ...],

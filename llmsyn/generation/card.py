@@ -19,13 +19,13 @@ def data_card(profile: Profile, manifest: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["plain"] = _plain
-    templates.filters["code"] = _code
+    templates.filters["plain"] = markdown_text
+    templates.filters["code"] = markdown_code
     template = templates.get_template("data_card.md.j2")
     return template.render(profile=profile, manifest=manifest, code_sets=profile.code_sets)
 
 
-def _plain(text: object) -> str:
+def markdown_text(text: object) -> str:
     """One line without Markdown or HTML meaning: profiles are typed by strangers."""
     line = " ".join(str(text).split())
     for sign in "\\`*_[]<>|#":
@@ -33,6 +33,6 @@ def _plain(text: object) -> str:
     return line
 
 
-def _code(text: object) -> str:
+def markdown_code(text: object) -> str:
     """One line that stands between backticks."""
     return "`" + " ".join(str(text).split()).replace("`", "'") + "`"

@@ -54,7 +54,7 @@ class Labels:
             )
         self.cohort, self.like, self.n = cohort, like, len(cohort)
         self._levels: dict[str, IntArray] = {}
-        self._codes: dict[str, _Listed] = {}
+        self._codes: dict[str, Listed] = {}
         self._axes: dict[tuple[str, tuple[str, ...]], Single | Many] = {}
 
     @cached_property
@@ -73,7 +73,7 @@ class Labels:
             )
         return self._levels[variable.name]
 
-    def codes(self, variable: CodeSet) -> _Listed:
+    def codes(self, variable: CodeSet) -> Listed:
         """The listed codes of each unit, and the numbers that go with them."""
         if variable.name not in self._codes:
             self._need(variable.name, list(self.cohort.codes))
@@ -110,7 +110,7 @@ class Labels:
 
 
 @dataclass(frozen=True, eq=False)
-class _Listed:
+class Listed:
     """One code set of a batch.
 
     ``row``, ``index``: (n,) unit and code of each listed code.  ``main``: (n_units,) index of
@@ -172,7 +172,7 @@ def _bin(cohort: Cohort, variable: Numeric) -> IntArray:
     return np.where(np.isnan(value), len(variable.counts), index)
 
 
-def _listed(cohort: Cohort, variable: CodeSet, n: int) -> _Listed:
+def _listed(cohort: Cohort, variable: CodeSet, n: int) -> Listed:
     table = cohort.codes[variable.name]
     row = rows_of(table).astype(np.int64)
     coded = table["code"].combine_chunks()
@@ -189,7 +189,7 @@ def _listed(cohort: Cohort, variable: CodeSet, n: int) -> _Listed:
         )
     count = np.bincount(row[known], minlength=n)
     unlisted = np.bincount(row[~known], minlength=n)
-    return _Listed(row[known], index[known], main, count, unlisted)
+    return Listed(row[known], index[known], main, count, unlisted)
 
 
 def _places(labels: Sequence[str], axis: Axis) -> IntArray:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from samples import FloatArray, IntArray, Sample, level_shares, values_in
 from scipy import sparse
 
+from llmsyn.evaluation.samples import FloatArray, IntArray, Sample, level_shares, values_in
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import CodeSet, Numeric
 
@@ -26,7 +26,13 @@ def draw_independent(profile: Profile, n: int, random: np.random.Generator) -> S
         levels[variable.name] = level
         if isinstance(variable, Numeric):
             values[variable.name] = values_in(variable, level, random)
-    return Sample(levels, values, codes, unlisted, np.arange(n))
+    # Last, so that streams of earlier results stay as they are.
+    main = {
+        v.name: _draw_main(v, profile.n_units, n, random)
+        for v in profile.code_sets
+        if v.main is not None
+    }
+    return Sample(levels, values, codes, unlisted, np.arange(n), main)
 
 
 def prevalences(variable: CodeSet, n_units: float) -> FloatArray:
@@ -41,6 +47,14 @@ def draw_unlisted(variable: CodeSet, n: int, random: np.random.Generator) -> Int
         if shares.sum() > 0:
             return random.choice(len(shares), n, p=shares / shares.sum())
     return random.poisson(variable.unlisted_per_unit or 0.0, n)
+
+
+def _draw_main(variable: CodeSet, n_units: float, n: int, random: np.random.Generator) -> IntArray:
+    """``(n,)`` main codes by their margin; what is left over is unlisted."""
+    assert variable.main is not None, "asked for those with one"
+    listed = np.clip(np.nan_to_num(variable.main, nan=0.0) / n_units, 0.0, 1.0)
+    shares = np.append(listed, max(1 - float(listed.sum()), 0.0))
+    return random.choice(len(shares), n, p=shares / shares.sum())
 
 
 def _coins(p: FloatArray, n: int, random: np.random.Generator) -> sparse.csr_array:

@@ -7,7 +7,8 @@ are compared on the same columns, recoded the same way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,8 @@ from llmsyn.measurement.labels import Labels
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical, CodeSet, Numeric, Variable
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,8 @@ class Sample:
     codes : code set -> (n, n_codes) sparse 0 or 1.
     unlisted : code set -> (n,) number of unlisted codes.
     patient : (n,) number of the unit's patient.
+    main : code set -> (n,) index of the main code; n_codes where it is not listed, -1 where
+        there is none.  Empty where nobody says which code is the main one.
     """
 
     levels: Mapping[str, IntArray]
@@ -40,9 +43,15 @@ class Sample:
     codes: Mapping[str, sparse.csr_array]
     unlisted: Mapping[str, IntArray]
     patient: IntArray
+    main: Mapping[str, IntArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.patient)
+
+    @property
+    def n_patients(self) -> int:
+        """Distinct patients."""
+        return len(np.unique(self.patient))
 
     def take(self, rows: IntArray) -> Sample:
         """The units of these rows."""
@@ -52,6 +61,7 @@ class Sample:
             {k: v[rows] for k, v in self.codes.items()},
             {k: v[rows] for k, v in self.unlisted.items()},
             self.patient[rows],
+            {k: v[rows] for k, v in self.main.items()},
         )
 
 
@@ -66,7 +76,7 @@ def sample_of(batches: Iterable[Cohort], profile: Profile) -> Sample:
     n_patients = 0
     for batch in batches:
         labels = Labels(batch, profile)
-        levels, values, codes, unlisted = {}, {}, {}, {}
+        levels, values, codes, unlisted, main = {}, {}, {}, {}, {}
         for variable in profile.variables:
             if isinstance(variable, CodeSet):
                 listed = labels.codes(variable)
@@ -74,12 +84,14 @@ def sample_of(batches: Iterable[Cohort], profile: Profile) -> Sample:
                 ones = np.ones(len(listed.row), np.float32)
                 codes[variable.name] = sparse.csr_array((ones, (listed.row, listed.index)), shape)
                 unlisted[variable.name] = listed.unlisted
+                main[variable.name] = listed.main
                 continue
             levels[variable.name] = labels.level(variable)
             if isinstance(variable, Numeric):
                 raw = np.asarray(batch.units[variable.name].to_numpy(), dtype=float)
                 values[variable.name] = np.clip(raw, variable.edges[0], variable.edges[-1])
-        parts.append(Sample(levels, values, codes, unlisted, labels.patient + n_patients))
+        patient = labels.patient + n_patients
+        parts.append(Sample(levels, values, codes, unlisted, patient, main))
         n_patients += int(labels.patient.max(initial=-1)) + 1
     return joined(parts)
 
@@ -93,6 +105,7 @@ def joined(parts: Sequence[Sample]) -> Sample:
         {k: sparse.csr_array(sparse.vstack([p.codes[k] for p in parts])) for k in first.codes},
         {k: np.concatenate([p.unlisted[k] for p in parts]) for k in first.unlisted},
         np.concatenate([p.patient for p in parts]),
+        {k: np.concatenate([p.main[k] for p in parts]) for k in first.main},
     )
 
 
