@@ -196,7 +196,7 @@ def summary(n: int, kind: Kind, trials: list[Trial]) -> dict[str, Any]:
         "printed cells": round(_mean(t.printed for t in there)) if there else 0,
         "predicted AUC": predicted,
         "measured AUC": mean,
-        "95%": f"{low:.3f}-{high:.3f}" if not math.isnan(low) else "one draw",
+        "95%": f"{low:.3f}-{high:.3f}" if not math.isnan(low) else ("one draw" if there else ""),
         "difference": predicted - mean,
         "found at 1% false alarms": _mean(t.found for t in there),
         "guaranteed below": bound if kind.epsilon is not None else "",
