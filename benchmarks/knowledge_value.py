@@ -20,8 +20,6 @@ from typing import Any
 
 import click
 import numpy as np
-from intervals import auc, over_splits
-from learners import N_ROUNDS, XGBOOST, fit_xgboost
 from protocol import (
     MEMBER_SHARE,
     data_dir_option,
@@ -35,9 +33,11 @@ from protocol import (
     work_dir_option,
 )
 from result_files import show, write_result
-from samples import FloatArray, IntArray, feature_matrix, outcome_of
 from utility import CONCEPT, SET, features_of
 
+from llmsyn.evaluation.intervals import auc, over_splits
+from llmsyn.evaluation.learners import N_ROUNDS, XGBOOST, fit_xgboost
+from llmsyn.evaluation.samples import FloatArray, IntArray, feature_matrix, outcome_of
 from llmsyn.knowledge.associations import PARTS
 from llmsyn.knowledge.loading import load_base
 from llmsyn.profile.variables import Categorical

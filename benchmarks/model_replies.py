@@ -28,8 +28,6 @@ import click
 import numpy as np
 from datasets import read_rows
 from expert_quality import only_classes, sign_accuracy, truth_of
-from intervals import bootstrap_auc
-from learners import N_ROUNDS, XGBOOST, fit_xgboost
 from protocol import (
     data_dir_option,
     draw_sample,
@@ -42,12 +40,14 @@ from protocol import (
     work_dir_option,
 )
 from result_files import HERE, show, write_result
-from samples import Sample, feature_matrix, outcome_of
 from utility import CONCEPT, features_of
 
 from llmsyn.elicitation.eliciting import Elicited, Settings, elicit
 from llmsyn.elicitation.overlay import write_overlay
 from llmsyn.elicitation.questions import PlanSettings, plan
+from llmsyn.evaluation.intervals import bootstrap_auc
+from llmsyn.evaluation.learners import N_ROUNDS, XGBOOST, fit_xgboost
+from llmsyn.evaluation.samples import Sample, feature_matrix, outcome_of
 from llmsyn.knowledge.loading import load_base, log_odds
 from llmsyn.knowledge.types import Association
 from llmsyn.llm import ModelOptions, open_model

@@ -32,9 +32,9 @@ from protocol import (
     work_dir_option,
 )
 from result_files import show, write_result
-from samples import FloatArray, IntArray, Sample
 from scipy import sparse
 
+from llmsyn.evaluation.samples import FloatArray, IntArray, Sample
 from llmsyn.knowledge.associations import associations
 from llmsyn.knowledge.loading import load_base, log_odds
 from llmsyn.profile.terms import Term
