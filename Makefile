@@ -10,11 +10,11 @@ EXAMPLES = $(sort $(wildcard examples/*.py))
 REAL ?=
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help demo test check lint format types layers cov real examples bench soak docs wheel lock clean
+.PHONY: help demo demo-llm test check lint format types layers cov real examples bench soak docs wheel lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*  ## /  make \1\t/' | expand -t 18
 
 demo: $(VENV)/.ready-to-run  ## 10,000 patients from a shipped profile, checked (no key, no download of data)
 	@echo "Drawing 10,000 synthetic hospital stays from the shipped profile mimic3-demo into out/demo"
@@ -22,6 +22,18 @@ demo: $(VENV)/.ready-to-run  ## 10,000 patients from a shipped profile, checked 
 	@echo "Comparing them with the profile, published cell by published cell"
 	$(BIN)/llmsyn check out/demo mimic3-demo
 	@echo "Done. The tables are in out/demo (Parquet), with manifest.json and a data card."
+
+demo-llm: $(VENV)/.ready-to-run  ## both uses of a language model, on a small one that runs here (100 MB)
+	@echo "Installing llama.cpp (extra local); its weights are fetched by the first run"
+	@$(PIP) -e '.[local]'
+	@echo "Asking SmolLM2 what goes with what in the invented profile examples/tiny"
+	$(BIN)/llmsyn elicit ./examples/tiny -o out/demo-llm/overlay --llm local --givens 2 --force
+	@echo "Drawing 10,000 patients with what it said, and comparing them with the profile"
+	$(BIN)/llmsyn generate ./examples/tiny -n 10000 --seed 1 --knowledge out/demo-llm/overlay -o out/demo-llm/network --force
+	$(BIN)/llmsyn check out/demo-llm/network ./examples/tiny
+	@echo "Letting it write patients one by one"
+	$(BIN)/llmsyn generate ./examples/tiny -n 10 --seed 1 --method records --llm local -o out/demo-llm/records --force
+	@echo "Done, in out/demo-llm. The model knows little medicine: this shows the way, not the science."
 
 test: $(VENV)/.ready-to-test  ## unit tests, property tests and doctests (under 5 minutes)
 	@echo "Running the tests in $(VENV) ($$($(BIN)/python --version))"
