@@ -14,7 +14,8 @@ import pyarrow as pa
 from llmsyn.cohort.parts import read_manifest, synthetic_parts
 from llmsyn.cohort.types import Cohort
 from llmsyn.errors import CohortError
-from llmsyn.export.dates import Calendar, Events, Times, Visits, birth_dates, events_of, visits_of
+from llmsyn.export.births import birth_dates
+from llmsyn.export.dates import Calendar, Events, Times, Visits, events_of, visits_of
 from llmsyn.profile.reading import read_profile
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical, CodeSet

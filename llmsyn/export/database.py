@@ -199,7 +199,7 @@ class _SQLite:
         marks = ", ".join("?" * len(names))
         plain = [_sqlite_values(rows[name]) for name in names]
         # No value stands in the statement: names are quoted, values are bound.
-        statement = f"INSERT INTO {_quoted(table)} VALUES ({marks})"  # noqa: S608
+        statement = f"INSERT INTO {_quoted(table)} VALUES ({marks})"
         self._connection.executemany(statement, zip(*plain, strict=True))
         self._connection.commit()
 

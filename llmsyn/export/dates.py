@@ -132,7 +132,7 @@ def visits_of(units: pa.Table, profile: Profile, calendar: Calendar) -> Visits:
     ------
     InputError : a length of stay or gap is in a unit of time that is not known.
     """
-    ids = _ids(units)
+    ids = patient_ids(units)
     n = len(ids)
     seed = calendar.seed
     count = _visit_counts(units, profile)
@@ -152,7 +152,7 @@ def visits_of(units: pa.Table, profile: Profile, calendar: Calendar) -> Visits:
     before = np.concatenate([[0], np.cumsum(stay + gap)])[:-1]
     since = before - before[start[:-1]][row] if len(row) else before
     admitted = first[row] + since
-    return Visits(row, number, _visit_ids(ids[row], number, profile), admitted, admitted + stay,
+    return Visits(row, number, _visitpatient_ids(ids[row], number, profile), admitted, admitted + stay,
                   start)  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def events_of(
     ----------
     table : ``row``, ``code`` and ``position`` as in :class:`llmsyn.cohort.types.Cohort`.
     """
-    ids = _ids(units)
+    ids = patient_ids(units)
     row = np.asarray(table["row"].combine_chunks()).astype(np.int64)
     coded = table["code"].combine_chunks()
     names = tuple(coded.dictionary.to_pylist())
@@ -201,44 +201,12 @@ def events_of(
                   time[order], (time + lasting)[order])  # fmt: skip
 
 
-def birth_dates(units: pa.Table, visits: Visits, profile: Profile, seed: int) -> Times:
-    """``(n_units,)`` days of birth that make everyone as old as drawn on the first admission.
-
-    NaT where the age is missing, or the profile has no variable with concept ``age``.
-    """
-    ids = _ids(units)
-    age = _numeric(profile, "age")
-    born = np.full(len(ids), np.datetime64("NaT"), "datetime64[D]")
-    if age is None:
-        return born
-    years = _values(units, age.name) * _years_in(age)
-    known = ~np.isnan(years)
-    whole = np.floor(np.where(known, years, 0.0))
-    fraction = np.where(known, years, 0.0) - whole
-    # Somewhere inside the last printed digit, but never a whole year further.
-    digit = _years_in(age) * 10.0**-age.decimals
-    later = fraction + uniforms(seed, "birthday", ids) * min(digit, 1.0)
-    days = np.minimum(np.floor(later * 365), 364).astype(np.int64)
-    admitted = visits.admitted[visits.start[:-1]].astype("datetime64[D]")
-    found = _years_before(admitted, whole.astype(np.int64)) - days
-    return np.where(known, found, born)
-
-
-def _years_before(days: Times, years: Ints) -> Times:
-    """The same day of the year, that many years earlier; 29 February becomes the 28th."""
-    month = days.astype("datetime64[M]")
-    day = days - month.astype("datetime64[D]")
-    then = month - 12 * years
-    last = (then + 1).astype("datetime64[D]") - then.astype("datetime64[D]") - 1
-    return np.asarray(then.astype("datetime64[D]") + np.minimum(day, last))
-
-
 def _lengths(
     concept: str, purpose: str, default: float, units: pa.Table, profile: Profile,
     row: Ints, number: Ints, seed: int,
 ) -> Ints:  # fmt: skip
     """``(n_visits,)`` whole seconds: drawn for the first visit, from the margin for others."""
-    variable = _numeric(profile, concept)
+    variable = numeric(profile, concept)
     if variable is None:
         return np.full(len(row), round(default * DAY_SECONDS), np.int64)
     if variable.unit.strip().lower() not in _DAYS_IN:
@@ -247,10 +215,10 @@ def _lengths(
             f"{', '.join(_DAYS_IN)}; write its unit in the profile that the cohort was drawn from"
         )
     scale = _DAYS_IN[variable.unit.strip().lower()]
-    days = np.clip(_values(units, variable.name), 0, None)[row] * scale
+    days = np.clip(values(units, variable.name), 0, None)[row] * scale
     later = np.flatnonzero(number > 0)
     if len(later):
-        draw = uniforms(seed, purpose, _ids(units)[row[later]], number[later])
+        draw = uniforms(seed, purpose, patient_ids(units)[row[later]], number[later])
         days[later] = np.clip(_quantile(variable, draw), 0, None) * scale
     days = np.where(np.isnan(days), default, days)
     return np.asarray(np.round(days * DAY_SECONDS), np.int64)
@@ -268,16 +236,16 @@ def _quantile(variable: Numeric, uniform: npt.NDArray[np.float64]) -> npt.NDArra
 
 
 def _visit_counts(units: pa.Table, profile: Profile) -> Ints:
-    variable = _numeric(profile, "visits_per_patient")
+    variable = numeric(profile, "visits_per_patient")
     if variable is None or profile.unit == "stay":
         return np.ones(units.num_rows, np.int64)
-    values = np.nan_to_num(_values(units, variable.name), nan=1.0)
-    return np.asarray(np.clip(np.round(values), 1, _MAX_VISITS), np.int64)
+    counts = np.nan_to_num(values(units, variable.name), nan=1.0)
+    return np.asarray(np.clip(np.round(counts), 1, _MAX_VISITS), np.int64)
 
 
-def _visit_ids(patients: Ints, number: Ints, profile: Profile) -> Ints:
+def _visitpatient_ids(patients: Ints, number: Ints, profile: Profile) -> Ints:
     """The patient's id where a patient has one visit, else id and number side by side."""
-    variable = _numeric(profile, "visits_per_patient")
+    variable = numeric(profile, "visits_per_patient")
     if variable is None or profile.unit == "stay":
         return patients
     most = min(int(np.ceil(variable.edges[-1])), _MAX_VISITS)
@@ -296,26 +264,18 @@ def _chronic(codes: CodeSet, names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     return np.array([bool(f and f.value) for f in found], np.bool_)
 
 
-def _numeric(profile: Profile, concept: str) -> Numeric | None:
+def numeric(profile: Profile, concept: str) -> Numeric | None:
+    """The first number that carries a concept."""
     found = [v for v in profile.by_concept(concept) if isinstance(v, Numeric)]
     return found[0] if found else None
 
 
-def _years_in(age: Numeric) -> float:
-    unit = age.unit.strip().lower()
-    scales = {"years": 1.0, "year": 1.0, "months": 1 / 12, "days": 1 / 365.2425, "": 1.0}
-    if unit not in scales:
-        raise InputError(
-            f"variable {age.name!r} is in {age.unit!r}, expected years, months or days; write its "
-            "unit in the profile that the cohort was drawn from"
-        )
-    return scales[unit]
-
-
-def _ids(units: pa.Table) -> Ints:
+def patient_ids(units: pa.Table) -> Ints:
+    """``(n_units,)``."""
     return np.asarray(units["patient_id"].combine_chunks()).astype(np.int64)
 
 
-def _values(units: pa.Table, name: str) -> npt.NDArray[Any]:
+def values(units: pa.Table, name: str) -> npt.NDArray[Any]:
+    """``(n_units,)`` a column of numbers; NaN is missing."""
     column = units[name].combine_chunks().cast(pa.float64())
     return np.array(column.fill_null(np.nan))

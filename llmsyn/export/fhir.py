@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -210,7 +210,7 @@ class _Pieces:
                 f'"encounter":{{"reference":"Encounter/e{visit}"}},"{dated}":"{times[i]}"}}'
             )  # fmt: skip
 
-    def _listed(self, name: str, events: Events) -> np.ndarray:  # type: ignore[type-arg]
+    def _listed(self, name: str, events: Events) -> np.ndarray[Any, Any]:
         known = [self._concept(name, text) is not None for text in events.codes]
         return np.asarray(np.array(known or [False])[events.code])
 

@@ -39,32 +39,36 @@ def whole_folder(path: Path, *, force: bool) -> Iterator[Path]:
         raise _cannot(path, error) from error
     with lock:
         _take(lock, path)
-        _refuse(path, force)
-        for stale in path.parent.glob(f".{path.name}.*.part"):
-            _remove(stale)
         try:
-            temporary = Path(
-                tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-            )
-        except OSError as error:
-            raise _cannot(path, error) from error
-        try:
-            yield temporary
-            temporary.chmod(0o755)
-            _flush(temporary)
-            if path.exists():
-                old = temporary.with_name(temporary.name.replace(".part", ".old.part"))
-                path.rename(old)
-                temporary.rename(path)
-                _remove(old)
-            else:
-                temporary.rename(path)
+            _refuse(path, force)
+            with _swept(path) as temporary:
+                yield temporary
+                temporary.chmod(0o755)
+                _flush(temporary)
+                if path.exists():
+                    old = temporary.with_name(temporary.name.replace(".part", ".old.part"))
+                    path.rename(old)
+                    temporary.rename(path)
+                    _remove(old)
+                else:
+                    temporary.rename(path)
         except OSError as error:
             raise _cannot(path, error) from error
         finally:
-            if temporary.exists():
-                _remove(temporary)
             Path(lock.name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _swept(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path``; what killed runs left there is removed."""
+    for stale in path.parent.glob(f".{path.name}.*.part"):
+        _remove(stale)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    try:
+        yield temporary
+    finally:
+        if temporary.exists():
+            _remove(temporary)
 
 
 def _cannot(path: Path, error: OSError) -> OutputError:

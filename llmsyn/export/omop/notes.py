@@ -64,6 +64,7 @@ class NoteFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.n_taken = 0
         self._notes = _read(path)
         self._next: Note | None = next(self._notes, None)
 
@@ -72,6 +73,7 @@ class NoteFile:
         taken = []
         while self._next is not None and self._next.patient_id <= patient:
             taken.append(self._next)
+            self.n_taken += 1
             self._next = next(self._notes, None)
         return taken
 

@@ -6,6 +6,10 @@ From the published specification of the Common Data Model (OHDSI, version 5.4). 
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 _TYPES = {
@@ -112,3 +116,13 @@ SCHEMAS: dict[str, pa.Schema] = {name: _schema(columns) for name, columns in _CO
 def schemas(*, notes: bool) -> dict[str, pa.Schema]:
     """The tables of one export; the two about notes only where notes were given."""
     return {k: v for k, v in SCHEMAS.items() if notes or k not in NOTE_TABLES}
+
+
+def day_of(times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.datetime64]:
+    """The day that each time is on."""
+    return times.astype("datetime64[D]")
+
+
+def repeated(value: Any, n: int) -> npt.NDArray[Any]:
+    """A column with the same value in every row."""
+    return np.full(n, value, dtype=object if isinstance(value, str) else None)

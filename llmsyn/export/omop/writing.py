@@ -17,19 +17,14 @@ from llmsyn.export.chart import SEXES, Chart, Source, categorical, charts, open_
 from llmsyn.export.coding import Code, codes_of
 from llmsyn.export.dates import Calendar, Events
 from llmsyn.export.folder import whole_folder
+from llmsyn.export.omop.concepts import CDM_5_4, GENDERS, INPATIENT_VISIT, STANDARD_ALGORITHM
+from llmsyn.export.omop.note_rows import note_rows
 from llmsyn.export.omop.notes import NoteFile
-from llmsyn.export.omop.tables import SOURCE_VALUE_LENGTH, schemas
+from llmsyn.export.omop.tables import SOURCE_VALUE_LENGTH, day_of, repeated, schemas
 from llmsyn.export.omop.vocabulary import DOMAINS, NO_VOCABULARY, Vocabulary, read_vocabulary
 from llmsyn.export.tables import Form, TableFiles
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import Categorical, Numeric
-
-# Concepts of the OMOP vocabularies that need no download.
-GENDERS = {"female": 8532, "male": 8507, "unknown": 0, "other": 0}
-INPATIENT_VISIT = 9201
-STANDARD_ALGORITHM = 32880  # type concept: an algorithm made the row
-UTF_8, ENGLISH = 32678, 4180186
-CDM_5_4 = 756265
 
 _PREFIX = {"diagnoses": "condition", "procedures": "procedure", "drugs": "drug"}
 _TABLE = {
@@ -92,6 +87,7 @@ def write_omop(
                     writer.notes(chart, note_file)
             if note_file is not None:
                 note_file.end()
+                writer.notes_taken = note_file.n_taken
             writer.source()
         exported = Exported(out, "omop", files.rows, writer.left_out())
         write_about(
@@ -112,6 +108,7 @@ class _Writer:
         self.vocabulary, self.codes = vocabulary, codes
         self._without_birth = 0
         self._unlisted = 0
+        self.notes_taken = 0
 
     def people(self, chart: Chart) -> None:
         """Persons, their visits and everything that happened in them."""
@@ -142,30 +139,30 @@ class _Writer:
         self.files.write("observation_period", {
             "observation_period_id": person[kept],
             "person_id": person[kept],
-            "observation_period_start_date": _day(visits.admitted[first]),
-            "observation_period_end_date": _day(visits.discharged[last]),
-            "period_type_concept_id": _all(STANDARD_ALGORITHM, len(first)),
+            "observation_period_start_date": day_of(visits.admitted[first]),
+            "observation_period_end_date": day_of(visits.discharged[last]),
+            "period_type_concept_id": repeated(STANDARD_ALGORITHM, len(first)),
         })  # fmt: skip
         here = kept[visits.row]
         before = np.concatenate([[0], visits.ids[:-1]])[here]
         self.files.write("visit_occurrence", {
             "visit_occurrence_id": visits.ids[here],
             "person_id": person[visits.row][here],
-            "visit_concept_id": _all(INPATIENT_VISIT, int(here.sum())),
-            "visit_start_date": _day(visits.admitted[here]),
+            "visit_concept_id": repeated(INPATIENT_VISIT, int(here.sum())),
+            "visit_start_date": day_of(visits.admitted[here]),
             "visit_start_datetime": visits.admitted[here],
-            "visit_end_date": _day(visits.discharged[here]),
+            "visit_end_date": day_of(visits.discharged[here]),
             "visit_end_datetime": visits.discharged[here],
-            "visit_type_concept_id": _all(STANDARD_ALGORITHM, int(here.sum())),
-            "visit_source_value": _all("synthetic stay", int(here.sum())),
+            "visit_type_concept_id": repeated(STANDARD_ALGORITHM, int(here.sum())),
+            "visit_source_value": repeated("synthetic stay", int(here.sum())),
             "preceding_visit_occurrence_id": np.ma.masked_array(before, visits.number[here] == 0),
         })  # fmt: skip
         dead = kept & ~np.isnat(chart.died)
         self.files.write("death", {
             "person_id": person[dead],
-            "death_date": _day(chart.died[dead]),
+            "death_date": day_of(chart.died[dead]),
             "death_datetime": chart.died[dead],
-            "death_type_concept_id": _all(STANDARD_ALGORITHM, int(dead.sum())),
+            "death_type_concept_id": repeated(STANDARD_ALGORITHM, int(dead.sum())),
         })  # fmt: skip
         for name in self.codes:
             self._events(chart, name, chart.events[name], kept)
@@ -190,75 +187,30 @@ class _Writer:
             f"{table}_id": self.files.rows[table] + 1 + np.arange(n),
             "person_id": chart.person[person[here]],
             f"{prefix}_concept_id": standard,
-            f"{prefix}_type_concept_id": _all(STANDARD_ALGORITHM, n),
+            f"{prefix}_type_concept_id": repeated(STANDARD_ALGORITHM, n),
             "visit_occurrence_id": chart.visits.ids[events.visit[here]],
             f"{prefix}_source_value": value,
             f"{prefix}_source_concept_id": raw,
         }
         if kind == "diagnoses":
             main = np.where(events.position[here] == 0, "main", "further")
-            columns |= {"condition_start_date": _day(time), "condition_start_datetime": time,
+            columns |= {"condition_start_date": day_of(time), "condition_start_datetime": time,
                         "condition_status_source_value": main.astype(object)}  # fmt: skip
         elif kind == "procedures":
-            columns |= {"procedure_date": _day(time), "procedure_datetime": time,
-                        "procedure_end_date": _day(end), "procedure_end_datetime": end}  # fmt: skip
+            columns |= {"procedure_date": day_of(time), "procedure_datetime": time,
+                        "procedure_end_date": day_of(end), "procedure_end_datetime": end}  # fmt: skip
         else:
             columns |= {
-                "drug_exposure_start_date": _day(time), "drug_exposure_start_datetime": time,
-                "drug_exposure_end_date": _day(end), "drug_exposure_end_datetime": end,
+                "drug_exposure_start_date": day_of(time), "drug_exposure_start_datetime": time,
+                "drug_exposure_end_date": day_of(end), "drug_exposure_end_datetime": end,
             }  # fmt: skip
         self.files.write(table, columns)
 
     def notes(self, chart: Chart, notes: NoteFile) -> None:
-        """The notes of one batch's patients, written when they left for the last time."""
-        if not len(chart):
-            return
-        taken = notes.up_to(int(chart.person[-1]))
-        place = np.searchsorted(chart.person, [n.patient_id for n in taken])
-        for note, at in zip(taken, place.tolist(), strict=True):
-            if chart.person[at] != note.patient_id:
-                raise InputError(
-                    f"note {note.note_id!r} is of patient {note.patient_id}, whom the cohort does "
-                    "not have; write the notes of this cohort",
-                    file=notes.path,
-                )
-        born = ~np.isnat(chart.born)
-        pairs = [(n, at) for n, at in zip(taken, place.tolist(), strict=True) if born[at]]
-        rows = np.array([at for _, at in pairs], int)
-        last = chart.visits.start[1:][rows] - 1
-        when = chart.visits.discharged[last]
-        first_id = self.files.rows["note"] + 1
-        ids = first_id + np.arange(len(pairs))
-        self.files.write("note", {
-            "note_id": ids,
-            "person_id": chart.person[rows],
-            "note_date": _day(when),
-            "note_datetime": when,
-            "note_type_concept_id": _all(STANDARD_ALGORITHM, len(pairs)),
-            "note_class_concept_id": np.zeros(len(pairs), int),
-            "note_title": _all("SYNTHETIC note", len(pairs)),
-            "note_text": [n.text for n, _ in pairs],
-            "encoding_concept_id": _all(UTF_8, len(pairs)),
-            "language_concept_id": _all(ENGLISH, len(pairs)),
-            "visit_occurrence_id": chart.visits.ids[last],
-            "note_source_value": [n.note_id[:SOURCE_VALUE_LENGTH] for n, _ in pairs],
-        })  # fmt: skip
-        spans = [(k, n, s) for k, (n, _) in enumerate(pairs) for s in n.spans]
-        concepts = [self._of_any_set(s.code) for _, _, s in spans]
-        which = np.array([k for k, _, _ in spans], int)
-        self.files.write("note_nlp", {
-            "note_nlp_id": self.files.rows["note_nlp"] + 1 + np.arange(len(spans)),
-            "note_id": ids[which],
-            "snippet": [n.snippet(s) for _, n, s in spans],
-            "offset": [str(s.start) for _, _, s in spans],
-            "lexical_variant": [n.variant(s) for _, n, s in spans],
-            "note_nlp_concept_id": [standard for standard, _ in concepts],
-            "note_nlp_source_concept_id": [raw for _, raw in concepts],
-            "nlp_system": _all("llmsyn gold annotation", len(spans)),
-            "nlp_date": _day(when)[which],
-            "term_exists": [s.exists for _, _, s in spans],
-            "term_modifiers": [s.modifiers for _, _, s in spans],
-        })  # fmt: skip
+        """The notes of one batch's patients."""
+        first = self.files.rows["note"] + 1, self.files.rows["note_nlp"] + 1
+        for table, columns in note_rows(chart, notes, self._of_any_set, *first).items():
+            self.files.write(table, columns)
 
     def _of_any_set(self, code: str) -> tuple[int, int]:
         for name in self.codes:
@@ -310,6 +262,9 @@ class _Writer:
         found = {}
         if self._without_birth:
             found["persons without a year of birth"] = self._without_birth
+        notes = self.notes_taken - self.files.rows.get("note", 0)
+        if notes:
+            found["notes of persons without a year of birth"] = notes
         if self._unlisted:
             found["codes that the profile does not name"] = self._unlisted
         if others:
@@ -332,14 +287,6 @@ def _levels(chart: Chart, variable: Categorical | None, kept: npt.NDArray[np.boo
         None if level == variable.missing else str(level)[:SOURCE_VALUE_LENGTH]
         for level in texts(chart.units, variable.name)[kept]
     ]
-
-
-def _day(times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.datetime64]:
-    return times.astype("datetime64[D]")
-
-
-def _all(value: Any, n: int) -> npt.NDArray[Any]:
-    return np.full(n, value, dtype=object if isinstance(value, str) else None)
 
 
 def _iso(text: str) -> date | None:
