@@ -16,7 +16,7 @@ from network_toys import QUICK, population, profile_of, quick_compiling
 
 from llmsyn.cli import main
 from llmsyn.errors import InputError, OutputError, ProfileError
-from llmsyn.generation import chunks, generate, pipeline
+from llmsyn.generation import chunks, generate, pipeline, places
 from llmsyn.generation.chunks import column
 from llmsyn.network.model import LevelVariable
 from llmsyn.profile.reading import read_profile
@@ -427,7 +427,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder, tmp_path, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "write_profile", press)
+        patched.setattr(places, "write_profile", press)
         assert main.main(arguments(folder, tmp_path / "a")) == 130
     assert "interrupted" in capsys.readouterr().err
     assert main.main(arguments(folder, tmp_path / "a")) == 0
