@@ -157,26 +157,35 @@ def queries(db: Any, source: Source) -> Iterator[tuple[str, int, int]]:
     for code, has in diagnoses.items():
         for gender, sex in ((8532, "female"), (8507, "male")):
             for low, high in ((0, 50), (50, 65), (65, 80), (80, 200)):
-                found = _one(db, f"""
+                found = _one(
+                    db,
+                    f"""
                     SELECT count(DISTINCT c.person_id) FROM condition_occurrence c
                     JOIN person p USING (person_id) JOIN observation_period o USING (person_id)
                     WHERE condition_source_value = '{code}' AND gender_concept_id = {gender}
                     AND date_diff('year', birth_datetime::DATE, observation_period_start_date)
                       - (strftime(birth_datetime, '%m%d')
                          > strftime(observation_period_start_date, '%m%d'))::INT
-                      BETWEEN {low} AND {high - 1}""")
+                      BETWEEN {low} AND {high - 1}""",
+                )
                 band = (truth.age >= low) & (truth.age < high) & (truth.sex == sex)
                 yield f"{code}, {sex}, {low}-{high}", found, int((has & band).sum())
-        dead = _one(db, f"""SELECT count(DISTINCT person_id) FROM death
+        dead = _one(
+            db,
+            f"""SELECT count(DISTINCT person_id) FROM death
             JOIN condition_occurrence USING (person_id)
-            WHERE condition_source_value = '{code}'""")
+            WHERE condition_source_value = '{code}'""",
+        )
         yield f"deaths with {code}", dead, int((has & truth.died).sum())
         for drug, given in list(drugs.items())[:5]:
-            found = _one(db, f"""
+            found = _one(
+                db,
+                f"""
                 SELECT count(DISTINCT c.visit_occurrence_id) FROM condition_occurrence c
                 JOIN drug_exposure d USING (visit_occurrence_id)
                 WHERE condition_source_value = '{code}' AND drug_source_value = '{drug}'
-                AND drug_exposure_start_datetime >= condition_start_datetime""")
+                AND drug_exposure_start_datetime >= condition_start_datetime""",
+            )
             yield f"{drug} after {code} in the stay", found, int((has & given).sum())
 
 

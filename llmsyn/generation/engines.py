@@ -14,14 +14,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal, TypeVar
 
-from llmsyn.errors import MissingExtra, ServiceError
+from llmsyn.errors import LlmsynError, MissingExtra, ServiceError
 
 Engine = Literal["local", "dask", "ray", "spark"]
 ENGINES: tuple[Engine, ...] = ("local", "dask", "ray", "spark")
 MAX_LOST = 3
 """Times that workers may be lost before a run gives up; it can be resumed."""
+
+_PATIENCE_SECONDS = 20
 
 _WINDOW = 4
 """Chunks handed out per worker ahead of time."""
@@ -89,7 +92,7 @@ def _dask(
             started = LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
             )
-        client = Client(cluster or started)
+        client = Client(cluster or started, timeout=_PATIENCE_SECONDS)
     except (OSError, TimeoutError) as error:
         raise _unreachable("Dask", cluster, error) from error
     try:
@@ -170,9 +173,21 @@ def _spark(
         width = _WINDOW * max(workers, context.defaultParallelism)
         for first in range(0, len(chunks), width):
             some = chunks[first : first + width]
-            yield from context.parallelize(some, len(some)).map(task).collect()
+            caught = partial(_caught, task)
+            for error, result in context.parallelize(some, len(some)).map(caught).collect():
+                if error is not None:
+                    raise error
+                yield result
     finally:
         session.stop()
+
+
+def _caught(task: Task[Result], chunk: int) -> tuple[LlmsynError | None, Any]:
+    """Errors of ours as values: Spark would wrap them in its own, and try again."""
+    try:
+        return None, task(chunk)
+    except LlmsynError as error:
+        return error, None
 
 
 def _given_up(engine: str, left: int) -> ServiceError:
