@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 
 from llmsyn.cohort.types import Cohort
 from llmsyn.errors import CohortError
-from llmsyn.store import sha256_file
+from llmsyn.store import read_at_most, sha256_file
 
 MANIFEST = "manifest.json"
 MANIFEST_SCHEMA = 1
 _UNIT_TABLE = {"patient": "patients", "stay": "stays"}
 _BATCH_UNITS = 100_000
+MAX_MANIFEST_BYTES = 256 << 20  # a billion units have a manifest of some 15 MB
 
 
 def open_cohort(
@@ -56,14 +57,14 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     """
     file = Path(folder) / MANIFEST
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(read_at_most(file, MAX_MANIFEST_BYTES, CohortError))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CohortError(
             "there is no manifest, so this is no finished cohort of ours; for real tables name a "
             "mapping file, for a run that was cut run generate again",
             file=folder,
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CohortError(
             "the manifest is not readable; generate the cohort again", file=file
         ) from error

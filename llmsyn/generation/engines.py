@@ -174,9 +174,9 @@ def _spark(
         for first in range(0, len(chunks), width):
             some = chunks[first : first + width]
             caught = partial(_caught, task)
-            for error, result in context.parallelize(some, len(some)).map(caught).collect():
-                if error is not None:
-                    raise error
+            for raised, result in context.parallelize(some, len(some)).map(caught).collect():
+                if raised is not None:
+                    raise raised
                 yield result
     finally:
         session.stop()
