@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ MANIFEST = "manifest.json"
 MANIFEST_SCHEMA = 1
 _UNIT_TABLE = {"patient": "patients", "stay": "stays"}
 _BATCH_UNITS = 100_000
+_NAME = re.compile(r"[^\W\d_][\w-]*")  # as names of variables are written
+_PART = re.compile(rf"{_NAME.pattern}/part-\d+\.parquet")
 MAX_MANIFEST_BYTES = 256 << 20  # a billion units have a manifest of some 15 MB
 
 
@@ -83,6 +86,22 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
                 "the key is missing or of the wrong kind; generate the cohort again",
                 file=file,
                 key=key,
+            )
+    # Names become paths: none may lead out of the folder.
+    for i, part in enumerate(manifest["parts"]):
+        name = part.get("file") if isinstance(part, dict) else None
+        if not isinstance(name, str) or not _PART.fullmatch(name):
+            raise CohortError(
+                "a part has no file such as drugs/part-00000.parquet; generate the cohort again",
+                file=file,
+                key=f"parts[{i}].file",
+            )
+    for i, name in enumerate(manifest["code_sets"]):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise CohortError(
+                "this is no name of a code set; generate the cohort again",
+                file=file,
+                key=f"code_sets[{i}]",
             )
     if manifest["unit"] not in _UNIT_TABLE:
         raise CohortError(

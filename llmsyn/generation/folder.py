@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llmsyn.errors import OutputError
-from llmsyn.store import write_json
+from llmsyn.store import sha256_file, write_json
 
 STATE = ".run.json"
 DONE = ".done"
@@ -120,10 +120,20 @@ def mark_done(folder: Path, chunk: int, files: Mapping[str, Mapping[str, Any]]) 
 
 
 def finished_chunks(folder: Path) -> dict[int, dict[str, dict[str, Any]]]:
-    """Chunks that an earlier, cut run finished: their files with rows and sha256."""
+    """Chunks that an earlier, cut run finished: their files with rows and sha256.
+
+    A chunk whose file is missing, cut short or changed since is not finished: it is drawn again.
+    """
     found: dict[int, dict[str, dict[str, Any]]] = {}
     for path in sorted((folder / DONE).glob("[0-9]*.json")):
         files = _read(path)
-        if isinstance(files, dict) and all((folder / name).is_file() for name in files):
+        if isinstance(files, dict) and all(_whole(folder / n, f) for n, f in files.items()):
             found[int(path.stem)] = files
     return found
+
+
+def _whole(path: Path, written: Any) -> bool:
+    try:
+        return bool(sha256_file(path) == written["sha256"])
+    except (OSError, KeyError, TypeError):
+        return False

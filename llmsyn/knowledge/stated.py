@@ -51,8 +51,13 @@ def read_stated(folder: Path) -> tuple[Association, ...]:
         text = read_at_most(file, MAX_BYTES, KnowledgeError).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise KnowledgeError(f"cannot be read ({error}); save it as UTF-8", file=file) from error
-    rows = csv.DictReader(io.StringIO(text))
-    names = rows.fieldnames or ()
+    try:
+        table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        names, rows = table.fieldnames or (), list(table)
+    except csv.Error as error:
+        raise KnowledgeError(
+            f"is no CSV ({error}); check its quotation marks", file=file
+        ) from error
     for name in NEEDED:
         if name not in names:
             raise KnowledgeError(
