@@ -10,7 +10,6 @@ an undisturbed run) or the answer wrong (a traceback, or no error where there mu
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import shutil
@@ -94,7 +93,7 @@ class Bench:
         }  # fmt: skip
         return subprocess.Popen(
             words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, preexec_fn=before,
+            start_new_session=True, preexec_fn=before,  # noqa: PLW1509 (no threads here)
         )  # fmt: skip
 
     def run(self, words: Sequence[str], **how: object) -> tuple[int, str]:
@@ -195,6 +194,7 @@ def full_disk(bench: Bench, names: Sequence[str], random: np.random.Generator) -
         tally = Tally("full disk", name)
         reference, _ = undisturbed(bench, name)
         for most in (int(random.integers(1_000, 20_000)),):
+
             def little(most: int = most) -> None:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))

@@ -89,7 +89,9 @@ def test_the_database_takes_it_with_every_constraint(cohort, tmp_path, form):
         tables = load(connection, tmp_path / "o")
         assert len(tables) == 8 and "note" not in tables
         assert set(broken_dates(connection).values()) == {0}
-        assert one(connection, "SELECT count(*) FROM visit_occurrence") > 200
+        visits = one(connection, "SELECT count(*) FROM visit_occurrence")
+        later = one(connection, "SELECT count(preceding_visit_occurrence_id) FROM visit_occurrence")
+        assert visits > 200 and later == visits - one(connection, "SELECT count(*) FROM person")
 
 
 def test_the_constraints_can_fail(cohort, tmp_path):

@@ -41,7 +41,7 @@ def _options(command: Command) -> Command:
                      help="Length of stay where the profile gives none."),
         click.option("--gap-days", type=float, default=180.0, show_default=True,
                      help="Days between visits where the profile gives none."),
-        click.option("--seed", type=click.IntRange(0), help="Of the dates  [default: the cohort's]."),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of the dates  [default: the cohort's]."),
         click.option("--force", is_flag=True, help="Replace an export that stands there."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),

@@ -168,7 +168,9 @@ class _DuckDB:
         self._connection.register("batch", rows)
         verb = "INSERT INTO" if table in self._known else "CREATE TABLE"
         as_ = "" if table in self._known else "AS "
-        self._connection.execute(f"{verb} {_quoted(table)} {as_}SELECT * FROM batch")
+        # The only piece that a profile decides is a quoted identifier.
+        words = f"{verb} {_quoted(table)} {as_}SELECT * FROM batch"
+        self._connection.execute(words)
         self._connection.unregister("batch")
         self._known.add(table)
 
