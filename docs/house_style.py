@@ -29,6 +29,9 @@ class HouseStyle(griffe.Extension):
         for section in obj.docstring.parsed:
             if section.kind is griffe.DocstringSectionKind.text:
                 section.value = _ROLE.sub("", section.value)
+            if section.kind is griffe.DocstringSectionKind.raises:
+                for item in section.value:
+                    item.description = _ROLE.sub("", item.description)
             if section.kind not in _KINDS:
                 continue
             for item in section.value:
