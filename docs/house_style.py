@@ -31,7 +31,9 @@ class HouseStyle(griffe.Extension):
                 section.value = _ROLE.sub("", section.value)
             if section.kind is griffe.DocstringSectionKind.raises:
                 for item in section.value:
-                    item.description = _ROLE.sub("", item.description)
+                    names, _, said = str(item.annotation).partition(" : ")
+                    item.annotation = names
+                    item.description = _ROLE.sub("", f"{said} {item.description}".strip())
             if section.kind not in _KINDS:
                 continue
             for item in section.value:
