@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from llmsyn.errors import InfeasibleError
+from llmsyn.generation import pipeline
+from llmsyn.generation.chunks import Job
 
 
 def work(folder: str, chunk: int) -> tuple[int, int]:
@@ -37,3 +40,15 @@ def err(folder: str, chunk: int) -> tuple[int, int]:
     if chunk == 3:
         raise InfeasibleError("nothing is left to draw")
     return work(folder, chunk)
+
+
+def draw_and_die_once(key: str, job: Job, chunk: int) -> tuple[int, dict[str, dict[str, Any]]]:
+    """As generate's worker, but killed once in the middle of its third chunk."""
+    killed = Path(f"{job.folder}-killed")
+    if chunk == 2 and not killed.exists():
+        half = Path(job.folder) / "patients" / ".part-00002.parquet.x.part"
+        half.parent.mkdir(exist_ok=True)
+        half.write_bytes(b"half a part")
+        killed.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return pipeline._in_worker(key, job, chunk)

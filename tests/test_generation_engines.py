@@ -132,6 +132,15 @@ def test_all_engines_write_the_same_bytes(engine, draw, tmp_path):
     assert hidden == []
 
 
+def test_generate_with_a_worker_killed_in_the_middle(engine, draw, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "_in_worker", engine_tasks.draw_and_die_once)
+        draw(tmp_path / "killed", engine=engine, workers=2)
+    assert (tmp_path / "killed-killed").exists()
+    draw(tmp_path / "whole")
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
 def test_dask_with_a_worker_killed_in_the_middle(draw, tmp_path):
     distributed = pytest.importorskip("distributed")
     with warnings.catch_warnings():
