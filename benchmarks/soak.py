@@ -177,6 +177,16 @@ def killed(bench: Bench, name: str, out: Path, after: float) -> bool:
     return alive
 
 
+def killed_with(bench: Bench, out: Path, n_parts: int) -> bool:
+    """Kill generate when so many parts are done; whether it was not finished yet."""
+    process = bench.start(bench.command("generate", out))
+    while process.poll() is None and len(list(out.glob(".done/0*.json"))) < n_parts:
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return bool(list(out.glob(".done/0*.json"))) and not (out / "manifest.json").exists()
+
+
 # --- other faults -------------------------------------------------------------------------
 
 
@@ -255,14 +265,13 @@ def broken_parts(bench: Bench, random: np.random.Generator) -> Iterator[Tally]:
             part.write_bytes(kept)
             yield tally
         tally = Tally(f"{fault}, then resumed", "generate")
-        reference, seconds = undisturbed(bench, "generate")
+        reference, _ = undisturbed(bench, "generate")
         out = bench.work / "resumed"
-        for share in (0.75, 0.9):
+        for n_parts in (1, 3):
             shutil.rmtree(out, ignore_errors=True)
-            killed(bench, "generate", out, share * seconds)
-            done = sorted(out.glob("*/part-*.parquet"))
-            if not done or (out / "manifest.json").exists():
+            if not killed_with(bench, out, n_parts):
                 continue
+            done = sorted(out.glob("*/part-00000.parquet"))
             part = done[int(random.integers(len(done)))]
             part.write_bytes(_broken(part.read_bytes(), fault, random))
             tally.tried += 1

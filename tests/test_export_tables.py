@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from datetime import date
 
 import pytest
@@ -224,9 +225,14 @@ def test_a_full_disk_is_an_error_of_ours_and_leaves_nothing(cohort, tmp_path, ro
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000))
 
-    for form in ("csv", "fhir", "meds", "omop"):
+    forms = ["csv", "fhir", "meds", "omop", "duckdb --engine sqlite"]
+    with suppress(ImportError):
+        import duckdb  # noqa: F401
+
+        forms.append("duckdb")
+    for form in forms:
         run = subprocess.run(
-            [sys.executable, "-m", "llmsyn", "export", form, str(cohort), "-o", str(tmp_path / "o")],
+            [sys.executable, "-m", "llmsyn", "export", *form.split(), str(cohort), "-o", str(tmp_path / "o")],
             cwd=root, preexec_fn=small_files, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert run.returncode == 2, run.stderr

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pyarrow as pa
 
-from llmsyn.errors import InputError, MissingExtra
+from llmsyn.errors import InputError, MissingExtra, OutputError
 from llmsyn.export.about import Exported, facts, readme
 from llmsyn.export.chart import SEXES, Chart, Source, charts, open_source
 from llmsyn.export.coding import code_of
@@ -152,11 +152,14 @@ def _duckdb(file: Path) -> Iterator[_Database]:
         import duckdb
     except ImportError as error:
         raise MissingExtra("DuckDB", extra="duckdb") from error
-    connection = duckdb.connect(str(file))
     try:
-        yield _DuckDB(connection)
-    finally:
-        connection.close()
+        connection = duckdb.connect(str(file))
+        try:
+            yield _DuckDB(connection)
+        finally:
+            connection.close()
+    except duckdb.Error as error:
+        raise _cannot(file, error) from error
 
 
 class _DuckDB:
@@ -179,12 +182,22 @@ class _DuckDB:
 def _sqlite(file: Path) -> Iterator[_Database]:
     import sqlite3
 
-    connection = sqlite3.connect(file)
     try:
-        yield _SQLite(connection)
-        connection.commit()
-    finally:
-        connection.close()
+        connection = sqlite3.connect(file)
+        try:
+            yield _SQLite(connection)
+            connection.commit()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise _cannot(file, error) from error
+
+
+def _cannot(file: Path, error: Exception) -> OutputError:
+    said = " ".join(str(error).split())[:200]
+    return OutputError(
+        f"cannot write {file.name}: {said}; free some space or choose another folder"
+    )
 
 
 class _SQLite:
