@@ -182,7 +182,8 @@ def killed_with(bench: Bench, out: Path, n_parts: int) -> bool:
     process = bench.start(bench.command("generate", out))
     while process.poll() is None and len(list(out.glob(".done/0*.json"))) < n_parts:
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     return bool(list(out.glob(".done/0*.json"))) and not (out / "manifest.json").exists()
 
