@@ -20,6 +20,7 @@ from llmsyn.export.coding import Code, code_of
 from llmsyn.export.dates import Calendar, Events
 from llmsyn.export.folder import whole_folder
 from llmsyn.export.tables import TableFiles
+from llmsyn.profile.variables import Categorical, Numeric
 
 _GENDER = {"female": "F", "male": "M", "unknown": None, "other": None}
 _ICD_VERSION = {"icd9cm": 9, "icd9proc": 9, "icd10cm": 10, "icd10pcs": 10}
@@ -95,7 +96,7 @@ def _schemas(source: Source) -> dict[str, pa.Schema]:
     admissions = _ADMISSIONS
     levels = {v.name: v for v in source.profile.level_variables}
     for name, column in _extra_columns(source).items():
-        number = levels[name].__class__.__name__ == "Numeric"
+        number = isinstance(levels[name], Numeric)
         admissions = admissions.append(pa.field(column, pa.float64() if number else _TEXT))
     schemas = {"patients": _PATIENTS, "admissions": admissions}
     for codes in source.profile.code_sets:
@@ -142,9 +143,9 @@ class _Writer:
             values = chart.units[name].combine_chunks().take(rows)
             coded = pa.types.is_dictionary(values.type)
             columns[column] = values.cast(pa.string()) if coded else values.cast(pa.float64())
-            missing = getattr(self.source.profile[name], "missing", None)
-            if missing is not None:
-                empty = pc.equal(columns[column], missing)
+            variable = self.source.profile[name]
+            if isinstance(variable, Categorical) and variable.missing is not None:
+                empty = pc.equal(columns[column], variable.missing)
                 columns[column] = pc.if_else(empty, pa.scalar(None, pa.string()), columns[column])
         self.files.write("admissions", columns)
         for name, events in chart.events.items():
