@@ -42,6 +42,8 @@ def claimed(folder: Path, run: Mapping[str, Any], *, force: bool) -> Iterator[No
         ) from error
     with lock:
         _lock(lock, folder)
+        # Another run may have begun, or ended, since the first look.
+        _refuse_other(folder, run, force=False)
         _sweep(folder)
         write_json(folder / STATE, dict(run))
         try:
@@ -56,7 +58,7 @@ def claimed(folder: Path, run: Mapping[str, Any], *, force: bool) -> Iterator[No
 def _refuse_other(folder: Path, run: Mapping[str, Any], force: bool) -> None:
     if folder.is_file():
         raise OutputError(f"{folder} is a file; choose a folder")
-    if not folder.exists() or not any(p.name != LOCK for p in folder.iterdir()):
+    if not folder.exists() or not any(_counts(p) for p in folder.iterdir()):
         return
     finished, state = _is_ours(folder), _read(folder / STATE)
     if not finished and not (isinstance(state, dict) and "llmsyn" in state):
@@ -67,6 +69,11 @@ def _refuse_other(folder: Path, run: Mapping[str, Any], force: bool) -> None:
         what = "holds a finished cohort" if finished else "holds a run with other settings"
         raise OutputError(f"{folder} {what}; choose another folder or pass --force")
     _take_lock_then_clear(folder)
+
+
+def _counts(path: Path) -> bool:
+    """Whether a file stands for something: locks and what is being written do not."""
+    return path.name != LOCK and not (path.name.startswith(".") and path.suffix == ".part")
 
 
 def _is_ours(folder: Path) -> bool:
