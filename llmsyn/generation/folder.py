@@ -43,7 +43,11 @@ def claimed(folder: Path, run: Mapping[str, Any], *, force: bool) -> Iterator[No
     with lock:
         _lock(lock, folder)
         # Another run may have begun, or ended, since the first look.
-        _refuse_other(folder, run, force=False)
+        try:
+            _refuse_other(folder, run, force=False)
+        except OutputError:
+            (folder / LOCK).unlink(missing_ok=True)
+            raise
         _sweep(folder)
         write_json(folder / STATE, dict(run))
         try:
