@@ -10,7 +10,7 @@ EXAMPLES = $(sort $(wildcard examples/*.py))
 REAL ?=
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-llm test check lint format types layers cov real examples bench soak docs wheel lock clean
+.PHONY: help demo demo-llm test check lint format types layers cov real examples bench soak docs site sbom audit wheel lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -67,12 +67,26 @@ examples: $(VENV)/.ready-to-run  ## run each script of examples/
 bench: $(VENV)/.ready-to-test  ## every claim of the README, from its script (BENCHES=... for some)
 	@set -e; for script in $(BENCHES); do echo "$$script"; $(BIN)/python $$script; done
 
-soak: $(VENV)/.ready-to-test  ## the slow tests: many kills, long fuzzing
+soak: $(VENV)/.ready-to-test  ## the slow tests: a hundred kills, long fuzzing
 	$(BIN)/python -m pytest -q -m slow
+	LLMSYN_FUZZ=2000 $(BIN)/python -m pytest -q tests/test_fuzz_parsers.py
+	$(BIN)/python benchmarks/soak.py --kills 100
 
 docs: $(VENV)/.ready-to-run  ## rewrite docs/commands.md and docs/knowledge/ from what they describe
 	$(BIN)/python docs/commands.py
 	$(BIN)/python docs/families.py
+
+site: $(VENV)/.ready-for-site  ## the site of the documentation in out/site; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python docs/site.py
+
+sbom: $(VENV)/.ready-to-audit  ## bill of materials of the installed environment, CycloneDX JSON in out/sbom.json
+	@mkdir -p out
+	$(BIN)/cyclonedx-py environment --output-reproducible --of JSON -o out/sbom.json $(BIN)/python
+	@$(BIN)/python -c "import json; print(len(json.load(open('out/sbom.json'))['components']), 'components in out/sbom.json')"
+
+audit: $(VENV)/.ready-to-audit  ## bandit on the code, pip-audit on the dependencies (needs the network)
+	$(BIN)/bandit -q -r llmsyn --severity-level medium --confidence-level medium
+	@$(BIN)/python .ci/audit.py
 
 wheel: $(VENV)/.ready-to-test  ## sdist and wheel in dist/
 	rm -rf build dist llmsyn.egg-info  # a stale build/ would ship files that are gone
@@ -99,5 +113,15 @@ $(VENV)/.ready-to-run: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/py
 
 $(VENV)/.ready-to-test: setup.cfg pyproject.toml constraints.txt | $(VENV)/.ready-to-run
 	@echo "Installing the test tools into $(VENV) (once)"
-	@$(PIP) -e '.[dev,dp,build,figures,local]'
+	@$(PIP) -e '.[build,dask,dev,dp,duckdb,figures,local,s3,standards]'
+	@touch $@
+
+$(VENV)/.ready-for-site: setup.cfg pyproject.toml constraints.txt | $(VENV)/.ready-to-run
+	@echo "Installing what builds the site into $(VENV) (once)"
+	@$(PIP) -e '.[docs]'
+	@touch $@
+
+$(VENV)/.ready-to-audit: setup.cfg pyproject.toml constraints.txt | $(VENV)/.ready-to-run
+	@echo "Installing what audits into $(VENV) (once)"
+	@$(PIP) -e '.[audit]'
 	@touch $@

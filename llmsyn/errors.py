@@ -61,12 +61,13 @@ class InputError(LlmsynError):
         column: str | None = None,
         key: str | None = None,
     ) -> None:
-        self.problem = problem
+        # What a file holds may be of any length; a message is for reading.
+        self.problem = _short(problem, 1_000)
         self.file = None if file is None else str(file)
         self.row = row
-        self.column = column
-        self.key = key
-        super().__init__(f"{self.where}: {problem}" if self.where else problem)
+        self.column = None if column is None else _short(column, 120)
+        self.key = None if key is None else _short(key, 200)
+        super().__init__(f"{self.where}: {self.problem}" if self.where else self.problem)
 
     @property
     def where(self) -> str:
@@ -79,6 +80,12 @@ class InputError(LlmsynError):
         if self.key is not None:
             parts.append(f"key {self.key}")
         return ", ".join(parts)
+
+
+def _short(text: str, most: int) -> str:
+    """A text of bounded length: its beginning and its end."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
 
 
 class ProfileError(InputError):

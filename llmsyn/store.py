@@ -9,13 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from llmsyn.errors import OutputError
+from llmsyn.errors import InputError, OutputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -100,6 +106,43 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def read_at_most(file: Path, most: int, kind: type[InputError] = InputError) -> bytes:
+    """The bytes of a file that is read whole, and so must have a limit.
+
+    Raises
+    ------
+    InputError : of the given kind: the file is larger than ``most`` bytes.
+    OSError : it cannot be read.
+    """
+    with file.open("rb") as handle:
+        data = handle.read(most + 1)
+    if len(data) > most:
+        raise kind(
+            f"the file has more than {most >> 20} MB, which is the limit; split it or leave "
+            "things out",
+            file=file,
+        )
+    return data
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """``tomllib.loads``, with one error for whatever a file may hold.
+
+    Raises
+    ------
+    tomllib.TOMLDecodeError : it is no TOML, is nested beyond reason, or has a number of
+        thousands of digits.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise tomllib.TOMLDecodeError("nested too deeply") from None
+    except ValueError as error:
+        raise tomllib.TOMLDecodeError(str(error)) from None
 
 
 def sha256_file(path: Path) -> str:

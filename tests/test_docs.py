@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 PAGES = ("*.md", "docs/**/*.md", "benchmarks/*.md", "examples/*.md", "stats/**/*.md")
@@ -50,3 +53,30 @@ def test_the_page_of_commands_is_current(root: Path) -> None:
         env={**os.environ, "PYTHONUTF8": "1"},
     ).stdout  # fmt: skip
     assert (root / "docs" / "commands.md").read_text("utf-8") == written
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """Lines of plain code blocks, joined where a backslash ends them."""
+    for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        yield from block.replace("\\\n", " ").splitlines()
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/exports.md", "docs/scale.md", "docs/tutorials/data-owner.md",
+             "docs/tutorials/modeler.md", "docs/tutorials/engineer.md"],
+)  # fmt: skip
+def test_commands_in_pages_can_be_given(root: Path, page: str) -> None:
+    """Every command exists and takes these options; nothing is run."""
+    from llmsyn.cli.main import cli
+
+    lines = [x for x in _fenced((root / page).read_text("utf-8")) if x.startswith("llmsyn ")]
+    assert lines
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        command: click.Command = cli
+        context = click.Context(cli, info_name="llmsyn")
+        while isinstance(command, click.Group):
+            found = command.get_command(context, words[0])
+            assert found is not None, line
+            command, words = found, words[1:]
+        command.make_parser(context).parse_args(list(words))

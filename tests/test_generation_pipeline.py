@@ -16,7 +16,7 @@ from network_toys import QUICK, population, profile_of, quick_compiling
 
 from llmsyn.cli import main
 from llmsyn.errors import InputError, OutputError, ProfileError
-from llmsyn.generation import chunks, generate, pipeline
+from llmsyn.generation import chunks, generate, pipeline, places
 from llmsyn.generation.chunks import column
 from llmsyn.network.model import LevelVariable
 from llmsyn.profile.reading import read_profile
@@ -312,6 +312,42 @@ def test_two_runs_at_once_are_refused(study, cut, force, seed):
     assert drawn(study, cut).resumed_chunks == 1
 
 
+def test_a_run_that_is_just_beginning_is_seen_as_one(study, tmp_path):
+    """Its lock is there, and its state is being written: this is no stranger's folder."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".run.json.abc.part").touch()
+    with (out / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(OutputError, match="another run"):
+            drawn(study, out)
+    drawn(study, out)
+    assert not (out / ".run.json.abc.part").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "film.part").touch()
+    with pytest.raises(OutputError, match="no cohort of ours"):
+        drawn(study, tmp_path / "mine")
+
+
+def test_a_run_that_ended_between_two_looks_is_kept(study, tmp_path, monkeypatch):
+    """The second of two runs waited at the door while the first one finished."""
+    from llmsyn.generation import folder as folders
+
+    first = drawn(study, tmp_path / "out")
+    before = files(first.folder)
+    look, looks = folders._refuse_other, []
+
+    def blind_once(*given, **more):
+        looks.append(1)
+        if len(looks) > 1:
+            look(*given, **more)
+
+    monkeypatch.setattr(folders, "_refuse_other", blind_once)
+    with pytest.raises(OutputError, match="holds a finished cohort"):
+        drawn(study, tmp_path / "out")
+    assert files(first.folder) == before
+
+
 def test_a_run_holds_the_lock_while_it_draws(study, tmp_path):
     refused = []
 
@@ -427,7 +463,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder, tmp_path, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "write_profile", press)
+        patched.setattr(places, "write_profile", press)
         assert main.main(arguments(folder, tmp_path / "a")) == 130
     assert "interrupted" in capsys.readouterr().err
     assert main.main(arguments(folder, tmp_path / "a")) == 0

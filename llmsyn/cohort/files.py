@@ -5,6 +5,7 @@ CSV columns come as text, dictionary-encoded; Parquet columns as they are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,18 +129,12 @@ def _parquet_batches(file: Path, table: Table, columns: list[str]) -> Iterator[p
 
 
 def _csv_batches(file: Path, table: Table, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    broken: list[pacsv.InvalidRow] = []
-
-    def remember(row: pacsv.InvalidRow) -> str:
-        broken.append(row)
-        return "error"
-
     options = {
         "read_options": pacsv.ReadOptions(
             use_threads=False, block_size=_BLOCK_BYTES, encoding=table.spec.encoding
         ),
         "parse_options": pacsv.ParseOptions(
-            delimiter=table.spec.delimiter, newlines_in_values=True, invalid_row_handler=remember
+            delimiter=table.spec.delimiter, newlines_in_values=True
         ),
     }
     try:
@@ -157,19 +152,22 @@ def _csv_batches(file: Path, table: Table, columns: list[str]) -> Iterator[pa.Re
             yield from reader
     except (pa.ArrowInvalid, LookupError, UnicodeDecodeError, OSError) as error:
         # Arrow's own message quotes the row, and the row is a patient's.
-        raise _csv_fault(file, table, broken, error) from None
+        raise _csv_fault(file, table, error) from None
 
 
-def _csv_fault(
-    file: Path, table: Table, broken: list[pacsv.InvalidRow], error: Exception
-) -> MappingError:
-    if broken:
-        row = broken[0]
+# Only the numbers of Arrow's message are used: the rest of it quotes the row.
+_RAGGED = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
+
+
+def _csv_fault(file: Path, table: Table, error: Exception) -> MappingError:
+    ragged = _RAGGED.search(str(error))
+    if ragged:
+        row, expected, actual = ragged.groups()
         return MappingError(
-            f"the row has {row.actual_columns} columns where the header has "
-            f"{row.expected_columns}; mend the row or set the table's delimiter",
+            f"the row has {actual} columns where the header has {expected}; mend the row or set "
+            "the table's delimiter",
             file=file,
-            row=row.number,
+            row=None if row is None else int(row),
         )
     if isinstance(error, LookupError | UnicodeDecodeError) or "UTF8" in str(error):
         return MappingError(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from llmsyn.errors import MappingError
 from llmsyn.profile.complaints import complain
-from llmsyn.store import sha256_file
+from llmsyn.store import parse_toml, read_at_most, sha256_file
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -245,6 +245,9 @@ class Mapping(_Strict):
         return tuple(v for v in self.variables if not isinstance(v, CodesSpec))
 
 
+MAX_BYTES = 4 << 20
+
+
 def read_mapping(path: str | Path) -> Mapping:
     """Read and check a mapping file; the tables that it names are not opened.
 
@@ -254,7 +257,7 @@ def read_mapping(path: str | Path) -> Mapping:
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = parse_toml(read_at_most(path, MAX_BYTES, MappingError).decode())
     except FileNotFoundError as error:
         raise MappingError("there is no such mapping file; check the path", file=path) from error
     except (OSError, UnicodeDecodeError) as error:

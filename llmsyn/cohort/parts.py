@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import pyarrow.parquet as pq
 
 from llmsyn.cohort.types import Cohort
 from llmsyn.errors import CohortError
-from llmsyn.store import sha256_file
+from llmsyn.store import read_at_most, sha256_file
 
 MANIFEST = "manifest.json"
 MANIFEST_SCHEMA = 1
 _UNIT_TABLE = {"patient": "patients", "stay": "stays"}
 _BATCH_UNITS = 100_000
+_NAME = re.compile(r"[^\W\d_][\w-]*")  # as names of variables are written
+_PART = re.compile(rf"{_NAME.pattern}/part-\d+\.parquet")
+MAX_MANIFEST_BYTES = 256 << 20  # a billion units have a manifest of some 15 MB
 
 
 def open_cohort(
@@ -56,14 +60,14 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     """
     file = Path(folder) / MANIFEST
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(read_at_most(file, MAX_MANIFEST_BYTES, CohortError))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CohortError(
             "there is no manifest, so this is no finished cohort of ours; for real tables name a "
             "mapping file, for a run that was cut run generate again",
             file=folder,
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CohortError(
             "the manifest is not readable; generate the cohort again", file=file
         ) from error
@@ -82,6 +86,22 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
                 "the key is missing or of the wrong kind; generate the cohort again",
                 file=file,
                 key=key,
+            )
+    # Names become paths: none may lead out of the folder.
+    for i, part in enumerate(manifest["parts"]):
+        name = part.get("file") if isinstance(part, dict) else None
+        if not isinstance(name, str) or not _PART.fullmatch(name):
+            raise CohortError(
+                "a part has no file such as drugs/part-00000.parquet; generate the cohort again",
+                file=file,
+                key=f"parts[{i}].file",
+            )
+    for i, name in enumerate(manifest["code_sets"]):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise CohortError(
+                "this is no name of a code set; generate the cohort again",
+                file=file,
+                key=f"code_sets[{i}]",
             )
     if manifest["unit"] not in _UNIT_TABLE:
         raise CohortError(

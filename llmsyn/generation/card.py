@@ -11,10 +11,11 @@ from llmsyn.profile.types import Profile
 
 def data_card(profile: Profile, manifest: dict[str, Any]) -> str:
     """Markdown text for ``DATA_CARD.md``."""
-    templates = Environment(
+    # Markdown, not HTML: texts are escaped by the filters below.
+    templates = Environment(  # nosec B701
         loader=PackageLoader("llmsyn.generation", "templates"),
         undefined=StrictUndefined,
-        autoescape=False,  # Markdown, not HTML; texts are escaped by the filter below
+        autoescape=False,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,

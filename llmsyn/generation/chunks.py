@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmsyn.errors import InfeasibleError
+from llmsyn.generation.places import place_of
 from llmsyn.generation.quotas import quota_uniforms
 from llmsyn.network.drawing import Drawn, LevelProgram, Program, chunk_generator, run
 from llmsyn.network.model import LevelVariable, Network
 from llmsyn.profile.variables import UNLISTED
-from llmsyn.store import atomic, sha256_file
+from llmsyn.store import sha256_file
 
 CHUNK = 50_000
 """Units per part.  Part of what a seed means: never depends on the number of workers."""
@@ -25,7 +25,7 @@ UNIT_TABLE = {"patient": "patients", "stay": "stays"}
 
 @dataclass(frozen=True)
 class Job:
-    """What every chunk of a run has in common."""
+    """What every chunk of a run has in common; ``folder`` is a path or a URL."""
 
     folder: str
     n: int
@@ -67,7 +67,7 @@ def draw(program: Program, job: Job, chunk: int) -> dict[str, pa.Table]:
 
 
 def write_chunk(program: Program, job: Job, chunk: int) -> dict[str, dict[str, Any]]:
-    """Draw one chunk and write its parts, each whole or absent.
+    """Draw one chunk, write its parts, each whole or absent, and mark it as done.
 
     Returns
     -------
@@ -75,9 +75,9 @@ def write_chunk(program: Program, job: Job, chunk: int) -> dict[str, dict[str, A
     """
     written = {}
     names = file_names(program.network, chunk)
+    place = place_of(job.folder)
     for name, table in draw(program, job, chunk).items():
-        path = Path(job.folder) / names[name]
-        with atomic(path) as temporary:
+        with place.part(names[name]) as temporary:
             pq.write_table(
                 table,
                 temporary,
@@ -86,7 +86,9 @@ def write_chunk(program: Program, job: Job, chunk: int) -> dict[str, dict[str, A
                 write_statistics=False,
                 store_schema=True,
             )
-        written[names[name]] = {"rows": table.num_rows, "sha256": sha256_file(path)}
+            digest = sha256_file(temporary)
+        written[names[name]] = {"rows": table.num_rows, "sha256": digest}
+    place.mark_done(chunk, written)
     return written
 
 

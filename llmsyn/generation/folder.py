@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llmsyn.errors import OutputError
-from llmsyn.store import write_json
+from llmsyn.store import sha256_file, write_json
 
 STATE = ".run.json"
 DONE = ".done"
@@ -42,6 +42,12 @@ def claimed(folder: Path, run: Mapping[str, Any], *, force: bool) -> Iterator[No
         ) from error
     with lock:
         _lock(lock, folder)
+        # Another run may have begun, or ended, since the first look.
+        try:
+            _refuse_other(folder, run, force=False)
+        except OutputError:
+            (folder / LOCK).unlink(missing_ok=True)
+            raise
         _sweep(folder)
         write_json(folder / STATE, dict(run))
         try:
@@ -56,7 +62,7 @@ def claimed(folder: Path, run: Mapping[str, Any], *, force: bool) -> Iterator[No
 def _refuse_other(folder: Path, run: Mapping[str, Any], force: bool) -> None:
     if folder.is_file():
         raise OutputError(f"{folder} is a file; choose a folder")
-    if not folder.exists() or not any(p.name != LOCK for p in folder.iterdir()):
+    if not folder.exists() or not any(_counts(p) for p in folder.iterdir()):
         return
     finished, state = _is_ours(folder), _read(folder / STATE)
     if not finished and not (isinstance(state, dict) and "llmsyn" in state):
@@ -67,6 +73,11 @@ def _refuse_other(folder: Path, run: Mapping[str, Any], force: bool) -> None:
         what = "holds a finished cohort" if finished else "holds a run with other settings"
         raise OutputError(f"{folder} {what}; choose another folder or pass --force")
     _take_lock_then_clear(folder)
+
+
+def _counts(path: Path) -> bool:
+    """Whether a file stands for something: locks and what is being written do not."""
+    return path.name != LOCK and not (path.name.startswith(".") and path.suffix == ".part")
 
 
 def _is_ours(folder: Path) -> bool:
@@ -120,10 +131,20 @@ def mark_done(folder: Path, chunk: int, files: Mapping[str, Mapping[str, Any]]) 
 
 
 def finished_chunks(folder: Path) -> dict[int, dict[str, dict[str, Any]]]:
-    """Chunks that an earlier, cut run finished: their files with rows and sha256."""
+    """Chunks that an earlier, cut run finished: their files with rows and sha256.
+
+    A chunk whose file is missing, cut short or changed since is not finished: it is drawn again.
+    """
     found: dict[int, dict[str, dict[str, Any]]] = {}
     for path in sorted((folder / DONE).glob("[0-9]*.json")):
         files = _read(path)
-        if isinstance(files, dict) and all((folder / name).is_file() for name in files):
+        if isinstance(files, dict) and all(_whole(folder / n, f) for n, f in files.items()):
             found[int(path.stem)] = files
     return found
+
+
+def _whole(path: Path, written: Any) -> bool:
+    try:
+        return bool(sha256_file(path) == written["sha256"])
+    except (OSError, KeyError, TypeError):
+        return False

@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from llmsyn import __version__
 from llmsyn.errors import InputError
 from llmsyn.generation.card import data_card
 from llmsyn.generation.chunks import CHUNK, UNIT_TABLE, Job, write_chunk
-from llmsyn.generation.folder import MANIFEST, claimed, finished_chunks, mark_done
+from llmsyn.generation.engines import Engine, run_chunks
+from llmsyn.generation.folder import MANIFEST
+from llmsyn.generation.places import Place, is_url, place_of
 from llmsyn.knowledge.associations import PARTS, associations
 from llmsyn.knowledge.loading import load_base, log_odds
 from llmsyn.knowledge.rules import impossibles
@@ -27,13 +30,11 @@ from llmsyn.network.compiling import (
     fingerprint,
 )
 from llmsyn.network.drawing import Program, compile_program
-from llmsyn.network.saving import load_network, save_network
 from llmsyn.profile.mixing import refuse_mixing
 from llmsyn.profile.reading import find_profile, read_profile
 from llmsyn.profile.types import Profile
-from llmsyn.profile.writing import write_profile
 from llmsyn.shipped import shipped
-from llmsyn.store import sha256_folder, write_json, write_text
+from llmsyn.store import sha256_folder
 
 MANIFEST_SCHEMA = 1
 SEED_LIMIT = 2**63
@@ -43,13 +44,25 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a run made: the folder, its manifest, and times in seconds."""
+    """What a run made: where (a path or a URL), its manifest, and times in seconds."""
 
-    folder: Path
+    place: str
     manifest: dict[str, Any]
     compile_seconds: float
     draw_seconds: float
     resumed_chunks: int
+
+    @property
+    def folder(self) -> Path:
+        """The folder.
+
+        Raises
+        ------
+        InputError : the cohort is in an object store.
+        """
+        if is_url(self.place):
+            raise InputError(f"{self.place} is no folder; copy the cohort to one to go on with it")
+        return Path(self.place)
 
 
 def generate(
@@ -66,6 +79,8 @@ def generate(
     icd10_sex_edit: bool = True,
     quotas: bool = False,
     workers: int = 1,
+    engine: Engine = "local",
+    cluster: str | None = None,
     force: bool = False,
     cache: bool = True,
     progress: Progress | None = None,
@@ -84,7 +99,10 @@ def generate(
     scale : multiplies every log odds ratio of the knowledge base.
     icd10_sex_edit : whether sex edits hold for ICD-10 codes too.
     quotas : whole-number margins (see :mod:`llmsyn.generation.quotas`).
+    out : a folder, or a URL of an object store (:mod:`llmsyn.generation.places`).
     workers : processes that draw and write.
+    engine, cluster : who runs them (:mod:`llmsyn.generation.engines`).  On a cluster every
+        worker must see ``out``: a shared file system or an object store.
     force : replace an existing cohort.
     cache : keep and reuse calibrated networks.
     progress : called with (stage, done, total).
@@ -99,10 +117,12 @@ def generate(
     ProfileError : the profile mixes noisy numbers with exact ones.
     """
     _check_numbers(n, seed, workers)
+    if cluster is not None and engine == "local":
+        raise InputError(f"--cluster {cluster} needs an engine that has clusters; add --engine")
     told = progress or (lambda stage, done, total: None)
     given = profile if isinstance(profile, Profile) else read_profile(find_profile(str(profile)))
     refuse_mixing(given)
-    out = Path(out)
+    place = place_of(out)
     run = {
         "profile": fingerprint(given),
         "n": n,
@@ -116,7 +136,7 @@ def generate(
         "quotas": quotas,
         "llmsyn": __version__,
     }
-    with claimed(out, run, force=force):
+    with place.claimed(run, force=force):
         begun = time.perf_counter()
         base = load_base([Path(k) for k in knowledge], with_shipped=with_shipped)
         compiled = compile_network(
@@ -130,27 +150,28 @@ def generate(
             progress=lambda done, total: told("calibrate", done, total),
         )
         compiled_at = time.perf_counter()
-        files, resumed = _draw_all(compiled, Job(str(out), n, seed, quotas), workers, told)
+        job = Job(place.name, n, seed, quotas)
+        drawn = _drawn(compiled, job, workers, engine, cluster)
+        files, resumed = _draw_all(place, job, drawn, told)
         drawn_at = time.perf_counter()
-        if not (out / "profile").exists():
-            write_profile(given, out / "profile")
-        manifest = _manifest(given, compiled, run, files, sha256_folder(out / "profile"))
-        write_text(out / "DATA_CARD.md", data_card(given, manifest))
-        write_json(
-            out / "run.json",
+        manifest = _manifest(given, compiled, run, files, place.write_profile(given))
+        place.write_text("DATA_CARD.md", data_card(given, manifest))
+        place.write_json(
+            "run.json",
             {
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "compile_seconds": round(compiled_at - begun, 3),
                 "draw_seconds": round(drawn_at - compiled_at, 3),
                 "network_from_cache": compiled.from_cache,
                 "workers": workers,
+                "engine": engine,
                 "resumed_chunks": resumed,
                 "machine": platform.machine(),
                 "python": platform.python_version(),
             },
         )
-        write_json(out / MANIFEST, manifest)
-    return Result(out, manifest, compiled_at - begun, drawn_at - compiled_at, resumed)
+        place.write_json(MANIFEST, manifest)
+    return Result(place.name, manifest, compiled_at - begun, drawn_at - compiled_at, resumed)
 
 
 def knowledge_hashes(overlays: Sequence[str | Path], with_shipped: bool) -> dict[str, str]:
@@ -174,17 +195,18 @@ def _check_numbers(n: int, seed: int, workers: int) -> None:
 
 
 def _draw_all(
-    compiled: Compiled, job: Job, workers: int, told: Progress
+    place: Place,
+    job: Job,
+    drawn: Callable[[list[int]], Iterator[tuple[int, dict[str, dict[str, Any]]]]],
+    told: Progress,
 ) -> tuple[dict[str, dict[str, Any]], int]:
-    folder = Path(job.folder)
+    """Files of all chunks, and how many chunks an earlier, cut run had finished."""
     n_chunks = -(-job.n // CHUNK)
-    done = finished_chunks(folder)
+    done = place.finished()
     resumed = len(done)
     units = min(resumed * CHUNK, job.n)
     told("draw", units, job.n)
-    todo = [k for k in range(n_chunks) if k not in done]
-    for chunk, files in _drawn(compiled, job, todo, workers):
-        mark_done(folder, chunk, files)
+    for chunk, files in drawn([k for k in range(n_chunks) if k not in done]):
         done[chunk] = files
         units += min(CHUNK, job.n - chunk * CHUNK)
         told("draw", min(units, job.n), job.n)
@@ -192,34 +214,33 @@ def _draw_all(
 
 
 def _drawn(
-    compiled: Compiled, job: Job, todo: list[int], workers: int
-) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
-    if workers == 1 or len(todo) < 2:
-        program = compile_program(compiled.network)
-        for chunk in todo:
-            yield chunk, write_chunk(program, job, chunk)
-        return
-    from joblib import Parallel, delayed
+    compiled: Compiled, job: Job, workers: int, engine: Engine, cluster: str | None
+) -> Callable[[list[int]], Iterator[tuple[int, dict[str, dict[str, Any]]]]]:
+    """The function that draws some chunks, in this process or on an engine."""
 
-    network = Path(job.folder) / ".network.part"
-    save_network(compiled.network, network)
-    try:
-        pool = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-        yield from pool(delayed(_in_worker)(str(network), compiled.key, job, k) for k in todo)
-    finally:
-        network.unlink(missing_ok=True)
+    def draw(todo: list[int]) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
+        if not todo:
+            return
+        if engine == "local" and (workers == 1 or len(todo) < 2):
+            program = compile_program(compiled.network)
+            for chunk in todo:
+                yield chunk, write_chunk(program, job, chunk)
+            return
+        with place_of(job.folder).shared(compiled.network):
+            task = partial(_in_worker, compiled.key, job)
+            yield from run_chunks(engine, task, todo, workers=workers, cluster=cluster)
+
+    return draw
 
 
 _programs: dict[str, Program] = {}
 
 
-def _in_worker(
-    network: str, key: str, job: Job, chunk: int
-) -> tuple[int, dict[str, dict[str, Any]]]:
+def _in_worker(key: str, job: Job, chunk: int) -> tuple[int, dict[str, dict[str, Any]]]:
     """Write one chunk in a worker process, which keeps the program of its last network."""
     if key not in _programs:
         _programs.clear()
-        _programs[key] = compile_program(load_network(Path(network)))
+        _programs[key] = compile_program(place_of(job.folder).network())
     return chunk, write_chunk(_programs[key], job, chunk)
 
 

@@ -223,8 +223,13 @@ def _edits(place: Path) -> list[Edit]:
     file = place / "edits" / "medicare_code_editor.csv"
     if not file.exists():
         return []
-    with file.open(newline="", encoding="utf-8") as handle:
-        return [Edit.model_construct(**row) for row in csv.DictReader(handle)]  # type: ignore[arg-type]
+    try:
+        with file.open(newline="", encoding="utf-8") as handle:
+            return [Edit.model_construct(**row) for row in csv.DictReader(handle)]  # type: ignore[arg-type]
+    except (OSError, UnicodeDecodeError, csv.Error, TypeError) as error:
+        raise KnowledgeError(
+            f"is no CSV of edits ({error}); take the file that ships", file=file
+        ) from error
 
 
 def _parse(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llmsyn.errors import KnowledgeError, OutputError
-from llmsyn.store import write_text
+from llmsyn.store import parse_toml, read_at_most, write_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,6 +24,7 @@ else:
 
 SCHEMA_VERSION = 1
 
+MAX_BYTES = 16 << 20
 SMALLEST = 4096
 """A file below this many bytes is parsed each time."""
 
@@ -53,7 +54,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        raw = file.read_bytes()
+        raw = read_at_most(file, MAX_BYTES, KnowledgeError)
     except OSError as error:
         raise KnowledgeError(
             f"cannot be read ({error.strerror}); check the file", file=file
@@ -71,7 +72,7 @@ def _content(file: Path) -> dict[str, Any]:
 
 def _parsed(raw: bytes, file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(raw.decode("utf-8"))
+        return parse_toml(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise KnowledgeError(f"is no TOML: {error}", file=file) from error
 

@@ -24,9 +24,10 @@ from llmsyn.knowledge.types import EXCLUDES, Association
 from llmsyn.profile.terms import Term, parse_term
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import CodeSet
-from llmsyn.store import spreadsheet_raw, spreadsheet_safe, write_text
+from llmsyn.store import read_at_most, spreadsheet_raw, spreadsheet_safe, write_text
 
 FILE = "associations.csv"
+MAX_BYTES = 64 << 20
 NEEDED = ("given", "then", "effect")
 OPTIONAL = ("weight", "provenance")
 FOR_READERS = ("given_title", "then_title", "note")
@@ -47,11 +48,16 @@ def read_stated(folder: Path) -> tuple[Association, ...]:
     if not file.exists():
         return ()
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_at_most(file, MAX_BYTES, KnowledgeError).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise KnowledgeError(f"cannot be read ({error}); save it as UTF-8", file=file) from error
-    rows = csv.DictReader(io.StringIO(text))
-    names = rows.fieldnames or ()
+    try:
+        table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        names, rows = table.fieldnames or (), list(table)
+    except csv.Error as error:
+        raise KnowledgeError(
+            f"is no CSV ({error}); check its quotation marks", file=file
+        ) from error
     for name in NEEDED:
         if name not in names:
             raise KnowledgeError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from llmsyn.egress.budget import Cost
 from llmsyn.errors import InputError
+from llmsyn.store import parse_toml, read_at_most
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -92,7 +93,7 @@ def load_prices(file: Path) -> dict[str, Price]:
     InputError : the file cannot be read, has an unknown key, or a price that is none.
     """
     try:
-        content = tomllib.loads(file.read_text("utf-8"))
+        content = parse_toml(read_at_most(file, 1 << 20).decode())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(
             f"the price table cannot be read ({error}); copy the shipped {SHIPPED.name} and edit "

@@ -99,7 +99,7 @@ def _changed(value: Public, text: str) -> Public:
 def _compiled(template: str) -> Template:
     if _MARK in template:
         raise InputError("a prompt template holds a zero byte; take it out")
-    environment = Environment(
+    environment = Environment(  # nosec B701
         undefined=StrictUndefined,
         finalize=_typed,
         autoescape=False,  # a prompt is no HTML

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ from llmsyn.errors import InputError, ServiceError
 from llmsyn.llm.completion import Completion, Turn, read_completion, write_completion
 from llmsyn.llm.requests import Usage
 from llmsyn.store import write_text
+
+MAX_BYTES = 512 << 20
+"""A file of results is read whole; so it has a limit, unpacked."""
 
 REQUESTS = "requests-"
 """How the names of request files start; every other ``.jsonl`` file holds results."""
@@ -149,8 +153,18 @@ def _batch_result(line: Mapping[str, Any]) -> tuple[bytes | None, str]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        raw = file.read_bytes()
-        data = gzip.decompress(raw) if file.suffix == ".gz" else raw
-        return data.decode("utf-8-sig").split("\n")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        return _read(file).decode("utf-8-sig").split("\n")
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise InputError(f"cannot be read as UTF-8 JSON Lines ({error})", file=file) from error
+
+
+def _read(file: Path) -> bytes:
+    """The bytes of a file, unpacked; never more than :data:`MAX_BYTES` of them."""
+    opened = gzip.open if file.suffix == ".gz" else Path.open
+    with opened(file, "rb") as handle:
+        data = handle.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise InputError(
+            f"the file has more than {MAX_BYTES >> 20} MB; split it into several", file=file
+        )
+    return data

@@ -23,6 +23,7 @@ from llmsyn.profile.terms import Term, parse_range
 from llmsyn.profile.types import Disclosure, Profile, Provenance, Rule
 from llmsyn.profile.variable_files import read_variable
 from llmsyn.profile.variables import Categorical, CodeSet, Numeric, Variable
+from llmsyn.store import parse_toml
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -204,7 +205,7 @@ def _toml(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_DOCUMENT_BYTES:
         raise ProfileError("the file has more than 4 MB; numbers belong into CSV", file=DOCUMENT)
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return parse_toml(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ProfileError("the text is not UTF-8; save it as UTF-8", file=DOCUMENT) from None
     except tomllib.TOMLDecodeError as error:
