@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llmsyn.errors import InputError
 from llmsyn.notes.types import ASSERTIONS, Span, known_label
@@ -64,8 +65,6 @@ def write(text: str, spans: Sequence[Span]) -> str:
     >>> write("No asthma.", [Span(3, 9, "DISEASE", assertion="neg")])
     'No [[DISEASE|asthma|neg]].'
     """
-    if any(sign in text for sign in ("[", "]", "|")):
-        raise InputError("a text with [, ] or | has no tagged form; write another format")
     pieces: list[str] = []
     at = 0
     for span in sorted(spans):
@@ -78,7 +77,21 @@ def write(text: str, spans: Sequence[Span]) -> str:
         pieces.append(text[at : span.start])
         pieces.append(f"[[{span.label}|{text[span.start : span.end]}{end}]]")
         at = span.end
-    return "".join([*pieces, text[at:]])
+    tagged = "".join([*pieces, text[at:]])
+    # Not by looking for signs: "[40 mg]" is a text like any other, "[[40 mg]]" is none.
+    uncoded = tuple(sorted(replace(span, code="") for span in spans))
+    if _round_trip(tagged) != (text, uncoded):
+        raise InputError(
+            "the text holds signs that tags are made of; write a format with offsets, such as jsonl"
+        )
+    return tagged
+
+
+def _round_trip(tagged: str) -> tuple[str, tuple[Span, ...]] | None:
+    try:
+        return parse(tagged)
+    except InputError:
+        return None
 
 
 def _fault(label: str, surface: str, assertion: str) -> str:
