@@ -16,11 +16,12 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from llmsyn.errors import InputError
-from llmsyn.notes.lexicon import Lexicon, lexicon
+from llmsyn.notes.lexicon import TUMOUR_LANGUAGES, Lexicon, lexicon
 from llmsyn.notes.overlap import read_texts, sequences
 from llmsyn.notes.tagged import parse, write
 from llmsyn.notes.types import Span, base_label
@@ -54,6 +55,8 @@ def main() -> None:
             try:
                 body = json.loads(line)
                 text, spans = parse(_mended(body["text"]))
+                if given.language in TUMOUR_LANGUAGES:
+                    spans = tuple(_tumour(text, span) for span in spans)
             except (ValueError, KeyError, InputError) as error:
                 left["broken"] += 1
                 print(f"{file.name}, row {row}: {error}", file=sys.stderr)
@@ -78,6 +81,19 @@ def _mended(text: str) -> str:
     return re.sub(
         r"\[\[(DISEASE|MEASUREMENT|DOSE|DEVICE|ANATOMY|DATE|AGE|SEX|TUMOR_MORPHOLOGY):[a-z_]+\|", r"[[\1|", text
     )
+
+
+NEOPLASM = re.compile(
+    r"carcinom|linfom|leucemi|mielom|sarcom|melanom|met[áa]sta|neoplas|tumor|c[áa]ncer|gliom|blastom|adenom|timoma"
+    r"|mesoteliom|schwannom|meningiom|seminom|craneofaring|lipom|fibrom|angiom|papilom|carcinoide|maligni|macroglobulin",
+    re.I,
+)
+
+
+def _tumour(text: str, span: Span) -> Span:
+    """Spanish passages tag neoplasms apart; some writers call them DISEASE."""
+    neoplasm = span.label == "DISEASE" and NEOPLASM.search(text[span.start : span.end])
+    return replace(span, label="TUMOR_MORPHOLOGY") if neoplasm else span
 
 
 def _line(

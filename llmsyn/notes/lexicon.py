@@ -27,6 +27,9 @@ DRUG_KINDS = {
 }  # fmt: skip
 """Classes of drugs whose mentions have a finer label."""
 
+TUMOUR_LANGUAGES = ("es",)
+"""Languages whose passages tag neoplasms apart from other diseases."""
+
 _SHORT = 4
 _SPELLING = (("aemi", "emi"), ("haem", "hem"), ("oed", "ed"), ("oes", "es"), ("rrhoe", "rrhe"),
              ("paed", "ped"), ("tumour", "tumor"), ("pnoe", "pne"), ("leuk", "leuc"))  # fmt: skip
@@ -178,7 +181,9 @@ def lexicon(language: str, folder: Path | None = None) -> Lexicon:
         if key not in fine and key not in base.conditions:
             raise KnowledgeError("no such condition; correct the key", file=file, key=key)
         full = f"concepts/{key}" if key in fine else f"conditions/{key}"
-        concepts[full] = Concept(full, "DISEASE", tuple(names))
+        record = base.conditions[fine[key]["record"] if key in fine else key]
+        tumour = language in TUMOUR_LANGUAGES and record.family == "neoplasms"
+        concepts[full] = Concept(full, "TUMOR_MORPHOLOGY" if tumour else "DISEASE", tuple(names))
     for key, names in named.get("procedures", {}).items():
         if key not in base.procedures or key not in labels:
             raise KnowledgeError(
@@ -200,10 +205,14 @@ def _drug_names(
 ) -> dict[str, tuple[str, ...]]:
     if language == "en":
         return {
-            drug.id: tuple(dict.fromkeys((drug.name or drug.id, *drug.brands)))
+            drug.id: tuple(dict.fromkeys((drug.name or drug.id, *map(_capital, drug.brands))))
             for drug in base.drugs.values()
         }
     return {key: tuple(names) for key, names in named.get("drugs", {}).items() if key in base.drugs}
+
+
+def _capital(brand: str) -> str:
+    return brand[:1].upper() + brand[1:]
 
 
 def _prefixes(fine: Mapping[str, Any]) -> dict[str, dict[str, str]]:
