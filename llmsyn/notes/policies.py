@@ -77,14 +77,15 @@ class Policy:
         for span in spans:
             label = self.label(span.label)
             if label and span.assertion not in self.drop_assertions:
-                kept.append(self._trimmed(text, replace(span, label=label)))
+                kept.append(self.trimmed(text, replace(span, label=label)))
         return in_order(kept)
 
     def note(self, note: Note) -> Note:
         """The note with its spans under the policy."""
         return replace(note, spans=self.spans(note.text, note.spans))
 
-    def _trimmed(self, text: str, span: Span) -> Span:
+    def trimmed(self, text: str, span: Span) -> Span:
+        """A span that has a label of the policy, without the words that it cuts."""
         start, end = span.start, span.end
         again = True
         while again:
