@@ -28,6 +28,7 @@ from llmsyn.notes.types import Span, base_label
 
 MOST_SHARED = 2  # eight-word sequences with a corpus or an earlier passage, before it is left out
 MAIN_CODES = 3
+FIRST = 2  # mentions at the beginning that count as what a passage is about
 FEMALE = re.compile(r"\b(she|her|hers|woman|female|lady|girl|mrs|mother of|mujer|niña|paciente femenina|naine|naispatsient)\b", re.I)
 MALE = re.compile(r"\b(he|his|him|man|male|gentleman|boy|mr|varón|hombre|niño|mees|meespatsient)\b", re.I)
 BAND_YEARS = 20
@@ -105,16 +106,22 @@ def _line(
         for s, code in zip(spans, slots)
     )
     about = [
-        code for s, code in zip(spans, slots)
-        if code and base_label(s.label) in ("DISEASE", "TUMOR_MORPHOLOGY") and s.assertion in ("present", "hist")
-    ]  # fmt: skip
-    main = [code for code in [_code(str(body.get("condition") or ""), "DISEASE", names)] if code]
-    counted = [code for code, _ in Counter(about).most_common(MAIN_CODES)]
+        (text[s.start : s.end].lower(), code)
+        for s, code in zip(spans, slots)
+        if base_label(s.label) in ("DISEASE", "TUMOR_MORPHOLOGY") and s.assertion in ("present", "unc")
+    ]
+    said = Counter(surface for surface, _ in about)
+    if body.get("condition"):
+        # What the writer says it is about; a passage about something else stands for no code.
+        main = [_code(str(body["condition"]), "DISEASE", names)]
+    else:
+        main = [code for i, (surface, code) in enumerate(about) if i < FIRST or said[surface] > 1]
+    codes = list(dict.fromkeys(filter(None, main)))[:MAIN_CODES]
     return {
         "id": identity,
         "register": body.get("style") or "case_report",
         "specialty": body.get("specialty") or stem,
-        "codes": list(dict.fromkeys([*main, *counted])),
+        "codes": codes,
         "sex": body["sex"] if body.get("sex") in ("female", "male") else _sex(text),
         "age": body.get("age") or _age(text, spans),
         "text": write(text, spans),
