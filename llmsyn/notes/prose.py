@@ -59,28 +59,24 @@ class Clause:
     Attributes
     ----------
     ends : whether it tells an outcome.
+    gendered : sexes of the words in it; it fits a patient of that sex only.
     """
 
     text: str
     slots: tuple[Slot, ...]
     ends: bool
+    gendered: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A passage in clauses.
-
-    Attributes
-    ----------
-    gendered : sexes of the words in it; it fits a patient of that sex only.
-    """
+    """A passage in clauses."""
 
     id: str
     register: str
     sex: str | None
     age: tuple[float, float] | None
     clauses: tuple[Clause, ...]
-    gendered: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,32 +85,26 @@ class Prose:
 
     passages: tuple[Compiled, ...]
     about: Mapping[str, tuple[int, ...]] = field(repr=False)
-    mentioning: Mapping[str, tuple[int, ...]] = field(repr=False)
+    sentences: Mapping[str, tuple[tuple[int, int], ...]] = field(repr=False)
 
     def candidates(self, record: Record, registers: Sequence[str]) -> list[int]:
         """Passages about the record's conditions, for its sex and age; main condition first."""
-        found = _indexed(self.about, record)
+        keys = [coded.key for coded in record.conditions[:MOST_CONDITIONS]]
+        found = dict.fromkeys(i for key in keys for i in self.about.get(key, ()))
         fitting = [i for i in found if fits(self.passages[i], record)]
         return sorted(fitting, key=lambda i: self.passages[i].register not in registers)
 
-    def mentioned(self, record: Record) -> list[int]:
-        """Passages that mention the record's conditions, for its sex and age."""
-        found = _indexed(self.mentioning, record)
-        return [i for i in found if fits(self.passages[i], record)]
-
-
-def _indexed(index: Mapping[str, tuple[int, ...]], record: Record) -> list[int]:
-    keys = [coded.key for coded in record.conditions[:MOST_CONDITIONS]]
-    return list(dict.fromkeys(i for key in keys for i in index.get(key, ())))
+    def mentioning(self, record: Record) -> list[tuple[int, int]]:
+        """Passage and place of single clauses that name something that the record has."""
+        held = (*record.conditions[:MOST_CONDITIONS], *record.drugs[:MOST_CONDITIONS])
+        return list(dict.fromkeys(p for c in held for p in self.sentences.get(c.key, ())))
 
 
 def fits(passage: Compiled, record: Record) -> bool:
     """Whether a passage can be about a patient of that age and sex."""
-    if record.sex is not None and passage.gendered - {record.sex}:
-        return False
-    if record.sex is None and passage.gendered:
-        return False
     if passage.sex is not None and passage.sex != record.sex:
+        return False
+    if not all(clause.gendered <= {record.sex} for clause in passage.clauses):
         return False
     if record.age is None:
         return passage.age is None
@@ -131,34 +121,22 @@ def compile_prose(passages: Iterable[Passage], names: Lexicon, language: Languag
     }
     compiled: list[Compiled] = []
     about: dict[str, list[int]] = defaultdict(list)
-    mentioning: dict[str, list[int]] = defaultdict(list)
+    sentences: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for passage in passages:
+        clauses = tuple(_clauses(passage, names, classes, outcome, gendered, words.abbreviations))
         if passage.register not in NOT_OF_A_PATIENT:
             for key in passage.codes:
                 about[key].append(len(compiled))
-            said = {
-                key
-                for span in passage.spans
-                if span.assertion in ("present", "hist")
-                and base_label(span.label) in ("DISEASE", "TUMOR_MORPHOLOGY")
-                for key in names.keys(passage.text[span.start : span.end])
-            }
-            for key in sorted(said):
-                mentioning[key].append(len(compiled))
+            for i, clause in enumerate(clauses):
+                for key in {key for slot in clause.slots for key in slot.keys}:
+                    sentences[key].append((len(compiled), i))
         compiled.append(
-            Compiled(
-                passage.id,
-                passage.register,
-                passage.sex,
-                passage.age,
-                tuple(_clauses(passage, names, classes, outcome, words.abbreviations)),
-                frozenset(sex for sex, word in gendered.items() if word.search(passage.text)),
-            )
+            Compiled(passage.id, passage.register, passage.sex, passage.age, clauses)
         )
     return Prose(
         tuple(compiled),
         {key: tuple(listed) for key, listed in about.items()},
-        {key: tuple(listed) for key, listed in mentioning.items()},
+        {key: tuple(listed) for key, listed in sentences.items()},
     )
 
 
@@ -167,6 +145,7 @@ def _clauses(
     names: Lexicon,
     classes: Mapping[str, str],
     outcome: re.Pattern[str],
+    gendered: Mapping[str, re.Pattern[str]],
     abbreviations: Sequence[str],
 ) -> Iterable[Clause]:
     text, at = passage.text, 0
@@ -186,7 +165,8 @@ def _clauses(
                     Slot(span.start - at, span.end - at, span.label, span.assertion, keys, drug_class)
                 )
         if clause.strip() and clause.count("(") == clause.count(")"):
-            yield Clause(clause, tuple(slots), bool(outcome.search(clause)))
+            sexes = frozenset(sex for sex, word in gendered.items() if word.search(clause))
+            yield Clause(clause, tuple(slots), bool(outcome.search(clause)), sexes)
         at = after
 
 
@@ -207,7 +187,7 @@ def _any_of(words: Sequence[str]) -> re.Pattern[str]:
 class Told:
     """What a record can take of a passage: clauses and the mentions for their slots."""
 
-    passage: str
+    passages: tuple[str, ...]
     clauses: tuple[tuple[Clause, tuple[Mention | None, ...]], ...]
 
     @property
@@ -243,34 +223,57 @@ def _begun(text: str) -> str:
 
 
 def tell(
-    passage: Compiled,
-    record: Record,
-    names: Lexicon,
-    language: Language,
-    age_text: str | None,
-    *,
-    coded_only: bool = False,
+    passage: Compiled, record: Record, names: Lexicon, language: Language, age_text: str | None
 ) -> Told | None:
     """The clauses of a passage that hold for a record; None where too few are left.
 
-    Parameters
-    ----------
-    coded_only : keep a clause only if it names something that the record has; for passages
-        that are about another condition.
+    A passage that is mostly about diseases that the record lacks tells the symptoms of those,
+    and is left out.
     """
-    told = []
+    told, had, lacked = [], 0, 0
     for clause in passage.clauses:
         mentions = None if clause.ends else _filled(clause, record, names, language, age_text)
+        diseases = sum(
+            base_label(s.label) in ("DISEASE", "TUMOR_MORPHOLOGY") and s.assertion == "present"
+            for s in clause.slots
+        )
         if mentions is None:
-            continue
-        if not coded_only or any(m is not None and m.code for m in mentions):
+            lacked += 0 if clause.ends else diseases
+        else:
+            had += diseases
             told.append((clause, mentions))
-    least = 0.0 if coded_only else LEAST_SHARE * len(passage.clauses)
-    if len(told) < FEWEST_CLAUSES or len(told) < least:
+    n = len(passage.clauses)
+    if len(told) < FEWEST_CLAUSES or len(told) < LEAST_SHARE * n or had == 0 or had < lacked:
         return None
-    if not any(m is not None and m.code for _, mentions in told for m in mentions):
-        return None  # nothing of what is left is about this record
-    return Told(passage.id, tuple(told))
+    return Told((passage.id,), tuple(told))
+
+
+def quote(
+    prose: Prose,
+    places: Iterable[tuple[int, int]],
+    most: int,
+    record: Record,
+    names: Lexicon,
+    language: Language,
+) -> Told | None:
+    """Single clauses that name something that the record has; None where there is none."""
+    told, families = [], []
+    for passage, place in places:
+        clause = prose.passages[passage].clauses[place]
+        if clause.ends or not clause.gendered <= {record.sex} or _leans(clause):
+            continue
+        mentions = _filled(clause, record, names, language, None)
+        if mentions is not None and any(m is not None and m.code for m in mentions):
+            told.append((clause, mentions))
+            families.append(prose.passages[passage].id)
+        if len(told) == most:
+            break
+    return Told(tuple(dict.fromkeys(families)), tuple(told)) if told else None
+
+
+def _leans(clause: Clause) -> bool:
+    """Whether a clause begins within a sentence, and so needs what stood before it."""
+    return not clause.text[:1].isupper() or not clause.text.rstrip().endswith((".", "!", "?"))
 
 
 def _filled(

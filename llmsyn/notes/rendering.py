@@ -15,13 +15,16 @@ from llmsyn.notes.bank import read_bank
 from llmsyn.notes.drafting import Draft
 from llmsyn.notes.lexicon import Lexicon, lexicon
 from llmsyn.notes.patients import Record
-from llmsyn.notes.prose import Prose, Told, compile_prose, tell
+from llmsyn.notes.prose import Prose, Told, compile_prose, quote, tell
 from llmsyn.notes.sections import TELLERS, Teller
 from llmsyn.notes.tables import KINDS, Language, read_language, read_values
 from llmsyn.notes.types import Note
 
 TRIES = 4
 """Passages that are tried for a record before its note does without one."""
+
+MOST_QUOTED, QUOTE_TRIES = 3, 24
+"""Single sentences in a note at most, and how many are tried for them."""
 
 SKIPPED = {"family": 0.5, "allergies": 0.3, "aside": 0.6, "doubt": 0.5, "negatives": 0.2, "exam": 0.3}
 """How often a section that any note can do without is left out."""
@@ -104,7 +107,10 @@ class Renderer:
         early = kind_name in _EARLY
         if early:
             record = _at_admission(record)
-        told = None if self.settings.without_prose else self._told(record, kind.registers, random)
+        told = quoted = None
+        if not self.settings.without_prose:
+            told = self._told(record, kind.registers, random)
+            quoted = self._quoted(record, random)
         teller = Teller(
             record, self.names, self.language, read_values(), random, early
         )
@@ -119,14 +125,15 @@ class Renderer:
                 continue
             if section == "outcome" and kind_name not in _TELLS_OUTCOME:
                 continue
-            if section == "labs" and told is not None and told.has_labs:
+            if section == "labs" and any(t is not None and t.has_labs for t in (told, quoted)):
                 continue
             body = self._draft(random)
-            if told is not None and section in ("story", "course"):
-                if section == "story":
-                    told.write(body)
-                said = section == "story"
-            else:
+            said = False
+            prose = {"story": told, "course": quoted}.get(section)
+            if prose is not None:
+                prose.write(body)
+                said = True
+            elif section != "course" or told is None:
                 said = TELLERS[section](teller, body)
             if not said:
                 continue
@@ -143,7 +150,7 @@ class Renderer:
             patient_id=record.patient_id,
             kind=kind_name,
             language=self.settings.language,
-            families=() if told is None else (told.passage,),
+            families=tuple(f for t in (told, quoted) if t is not None for f in t.passages),
         )
 
     def _draft(self, random: np.random.Generator) -> Draft:
@@ -155,22 +162,25 @@ class Renderer:
     def _told(
         self, record: Record, registers: Sequence[str], random: np.random.Generator
     ) -> Told | None:
+        """A whole passage for the record's story."""
         age_text = None if record.age is None or record.age < 1 else str(int(record.age))
-        searches = (
-            (self.prose.candidates(record, registers), False),
-            (self.prose.mentioned(record), True),
-        )
-        for candidates, coded_only in searches:
-            for _ in range(min(TRIES, len(candidates))):
-                # The front of the list has the main condition and the right register.
-                chosen = candidates.pop(int(len(candidates) * random.random() ** 2))
-                told = tell(
-                    self.prose.passages[chosen], record, self.names, self.language, age_text,
-                    coded_only=coded_only,
-                )  # fmt: skip
-                if told is not None:
-                    return told
+        candidates = self.prose.candidates(record, registers)
+        for _ in range(min(TRIES, len(candidates))):
+            # The front of the list has the main condition and the right register.
+            chosen = candidates.pop(int(len(candidates) * random.random() ** 2))
+            passage = self.prose.passages[chosen]
+            told = tell(passage, record, self.names, self.language, age_text)
+            if told is not None:
+                return told
         return None
+
+    def _quoted(self, record: Record, random: np.random.Generator) -> Told | None:
+        """A few sentences of the bank about what the record has."""
+        places = self.prose.mentioning(record)
+        drawn = random.permutation(len(places))[: QUOTE_TRIES]
+        most = 1 + int(random.integers(MOST_QUOTED))
+        chosen = [places[int(i)] for i in drawn]
+        return quote(self.prose, chosen, most, record, self.names, self.language)
 
 
 def _append(draft: Draft, body: Draft) -> None:
