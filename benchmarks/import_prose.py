@@ -29,8 +29,13 @@ from llmsyn.notes.types import Span, base_label
 MOST_SHARED = 2  # eight-word sequences with a corpus or an earlier passage, before it is left out
 MAIN_CODES = 3
 FIRST = 2  # mentions at the beginning that count as what a passage is about
-FEMALE = re.compile(r"\b(she|her|hers|woman|female|lady|girl|mrs|mother of|mujer|niña|paciente femenina|naine|naispatsient)\b", re.I)
-MALE = re.compile(r"\b(he|his|him|man|male|gentleman|boy|mr|varón|hombre|niño|mees|meespatsient)\b", re.I)
+FEMALE = re.compile(
+    r"\b(she|her|hers|woman|female|lady|girl|mrs|mother of|mujer|niña|paciente femenina|naine|naispatsient)\b",
+    re.I,
+)
+MALE = re.compile(
+    r"\b(he|his|him|man|male|gentleman|boy|mr|varón|hombre|niño|mees|meespatsient)\b", re.I
+)
 BAND_YEARS = 20
 
 
@@ -71,7 +76,9 @@ def main() -> None:
                 continue
             seen |= runs
             identity = f"{given.language}-{stem}-{row:03d}"
-            lines.append(json.dumps(_line(identity, body, text, spans, names, stem), ensure_ascii=False))
+            lines.append(
+                json.dumps(_line(identity, body, text, spans, names, stem), ensure_ascii=False)
+            )
         kept += len(lines)
         (given.out / f"{stem}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{kept} passages in {given.out}; left out: {dict(left) or 'none'}")
@@ -80,7 +87,9 @@ def main() -> None:
 def _mended(text: str) -> str:
     """Slips that are safe to mend: a suffix that the label does not have."""
     return re.sub(
-        r"\[\[(DISEASE|MEASUREMENT|DOSE|DEVICE|ANATOMY|DATE|AGE|SEX|TUMOR_MORPHOLOGY):[a-z_]+\|", r"[[\1|", text
+        r"\[\[(DISEASE|MEASUREMENT|DOSE|DEVICE|ANATOMY|DATE|AGE|SEX|TUMOR_MORPHOLOGY):[a-z_]+\|",
+        r"[[\1|",
+        text,
     )
 
 
@@ -98,7 +107,12 @@ def _tumour(text: str, span: Span) -> Span:
 
 
 def _line(
-    identity: str, body: dict[str, Any], text: str, spans: tuple[Span, ...], names: Lexicon, stem: str
+    identity: str,
+    body: dict[str, Any],
+    text: str,
+    spans: tuple[Span, ...],
+    names: Lexicon,
+    stem: str,
 ) -> dict[str, Any]:
     slots = [_code(text[s.start : s.end], s.label, names) for s in spans]
     spans = tuple(
@@ -108,7 +122,8 @@ def _line(
     about = [
         (text[s.start : s.end].lower(), code)
         for s, code in zip(spans, slots)
-        if base_label(s.label) in ("DISEASE", "TUMOR_MORPHOLOGY") and s.assertion in ("present", "unc")
+        if base_label(s.label) in ("DISEASE", "TUMOR_MORPHOLOGY")
+        and s.assertion in ("present", "unc")
     ]
     said = Counter(surface for surface, _ in about)
     if body.get("condition"):

@@ -67,6 +67,10 @@ COMMANDS = {
         "llmsyn.cli.evaluate:evaluate",
         "Fidelity, utility, privacy and equity of a synthetic cohort.",
     ),
+    "notes": Lazy("llmsyn.cli.notes:notes", "Clinical notes about synthetic patients, annotated."),
+    "ner": Lazy(
+        "llmsyn.cli.ner:ner", "Entity recognition trained on synthetic notes, and its scores."
+    ),
 }
 
 

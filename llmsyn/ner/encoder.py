@@ -213,7 +213,9 @@ def train_encoder(
     body.train()
     for i, parts in enumerate(rounds):
         targets = Targets()
-        rows = [row for notes, policy in parts for row in examples(model.reader, notes, targets, policy)]
+        rows = [
+            row for notes, policy in parts for row in examples(model.reader, notes, targets, policy)
+        ]
         if not rows:
             raise InputError("there is no text to learn from; give notes with tokens in them")
         masks = torch.from_numpy(targets.masks)

@@ -23,10 +23,74 @@ Entry = tuple[str, str]  # label, code
 _SHORTEST = 3
 _SHORT = 4
 _COMMON = frozenset(
-    "pain fall fever stent port code shock trach pump scope graft cast obs detox device hip all "
-    "as he she is it no or on at to an in of do us am pm may can ten gel water oil iron air gas "
-    "salt milk egg eggs fat sun arrest effect edema activity place exposure collapse assault "
-    "control navigation consultation laboratory specimen labor delivery packing reflux".split()
+    [
+        "pain",
+        "fall",
+        "fever",
+        "stent",
+        "port",
+        "code",
+        "shock",
+        "trach",
+        "pump",
+        "scope",
+        "graft",
+        "cast",
+        "obs",
+        "detox",
+        "device",
+        "hip",
+        "all",
+        "as",
+        "he",
+        "she",
+        "is",
+        "it",
+        "no",
+        "or",
+        "on",
+        "at",
+        "to",
+        "an",
+        "in",
+        "of",
+        "do",
+        "us",
+        "am",
+        "pm",
+        "may",
+        "can",
+        "ten",
+        "gel",
+        "water",
+        "oil",
+        "iron",
+        "air",
+        "gas",
+        "salt",
+        "milk",
+        "egg",
+        "eggs",
+        "fat",
+        "sun",
+        "arrest",
+        "effect",
+        "edema",
+        "activity",
+        "place",
+        "exposure",
+        "collapse",
+        "assault",
+        "control",
+        "navigation",
+        "consultation",
+        "laboratory",
+        "specimen",
+        "labor",
+        "delivery",
+        "packing",
+        "reflux",
+    ]
 )
 """Words that are names in the knowledge base, and mostly something else in a text."""
 
@@ -90,9 +154,7 @@ class Gazetteer:
         return 1, self._exact.get(text[start:end])
 
 
-def _joined(
-    text: str, places: list[tuple[int, int]], kept: list[int], at: int, size: int
-) -> bool:
+def _joined(text: str, places: list[tuple[int, int]], kept: list[int], at: int, size: int) -> bool:
     """Whether only blanks, hyphens and apostrophes stand between the words of a match."""
     return all(
         set(text[places[kept[i]][1] : places[kept[i + 1]][0]]) <= set(" -‐–’'\n")

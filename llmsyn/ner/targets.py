@@ -28,7 +28,9 @@ BoolArray = npt.NDArray[np.bool_]
 def fine_labels() -> tuple[str, ...]:
     """Every label of the bank with every kind."""
     return tuple(
-        name for label, kinds in LABELS.items() for name in (label, *(f"{label}:{k}" for k in kinds))
+        name
+        for label, kinds in LABELS.items()
+        for name in (label, *(f"{label}:{k}" for k in kinds))
     )
 
 

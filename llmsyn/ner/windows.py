@@ -52,9 +52,7 @@ def windows(
         if ends and last < len(sizes):
             stops = [i + 1 for i in range(at + 2 * (last - at) // 3, last) if ends[i]]
             last = stops[-1] if stops else last
-        found.append(
-            Window(_back(sizes, at, context), _forth(sizes, last, context), at, last)
-        )
+        found.append(Window(_back(sizes, at, context), _forth(sizes, last, context), at, last))
         at = last
     return found
 

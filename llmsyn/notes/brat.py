@@ -99,7 +99,9 @@ def _spans(ann: Path) -> tuple[Span, ...]:
                 _, middle, code = line.split("\t", 2)
                 codes[middle.split(" ")[1]] = code
         except (ValueError, IndexError) as error:
-            raise InputError("the line is no brat annotation; mend it", file=ann, row=row) from error
+            raise InputError(
+                "the line is no brat annotation; mend it", file=ann, row=row
+            ) from error
     return tuple(
         sorted(
             Span(s.start, s.end, s.label, codes.get(key, ""), assertions.get(key, "present"))

@@ -76,7 +76,9 @@ def read_docbin(file: Path) -> Iterator[Note]:
     from spacy.tokens import DocBin
 
     try:
-        docs = list(DocBin(store_user_data=True).from_bytes(file.read_bytes()).get_docs(pipeline.vocab))
+        docs = list(
+            DocBin(store_user_data=True).from_bytes(file.read_bytes()).get_docs(pipeline.vocab)
+        )
     except (OSError, ValueError, KeyError) as error:
         raise InputError("this is no DocBin of spaCy; export it again", file=file) from error
     for i, doc in enumerate(docs):

@@ -35,16 +35,80 @@ _SPELLING = (("aemi", "emi"), ("haem", "hem"), ("oed", "ed"), ("oes", "es"), ("r
              ("paed", "ped"), ("tumour", "tumor"), ("pnoe", "pne"), ("leuk", "leuc"))  # fmt: skip
 _BLANK = re.compile(r"[\s\-‐–’']+")
 _LEADING = frozenset(
-    "acute chronic severe mild moderate recurrent known new newly-diagnosed decompensated "
-    "uncontrolled poorly controlled left right bilateral advanced early late possible suspected "
-    "refractory persistent progressive symptomatic massive small large underlying worsening "
-    "stable resolving presumed longstanding elective emergency urgent repeat serial oral "
-    "intravenous iv topical inhaled subcutaneous".split()
+    [
+        "acute",
+        "chronic",
+        "severe",
+        "mild",
+        "moderate",
+        "recurrent",
+        "known",
+        "new",
+        "newly-diagnosed",
+        "decompensated",
+        "uncontrolled",
+        "poorly",
+        "controlled",
+        "left",
+        "right",
+        "bilateral",
+        "advanced",
+        "early",
+        "late",
+        "possible",
+        "suspected",
+        "refractory",
+        "persistent",
+        "progressive",
+        "symptomatic",
+        "massive",
+        "small",
+        "large",
+        "underlying",
+        "worsening",
+        "stable",
+        "resolving",
+        "presumed",
+        "longstanding",
+        "elective",
+        "emergency",
+        "urgent",
+        "repeat",
+        "serial",
+        "oral",
+        "intravenous",
+        "iv",
+        "topical",
+        "inhaled",
+        "subcutaneous",
+    ]
 )
 _TRAILING = frozenset(
-    "aguda agudo crónica crónico grave leve moderada moderado severa severo izquierda izquierdo "
-    "derecha derecho bilateral recurrente refractaria refractario descompensada descompensado "
-    "oral intravenoso intravenosa".split()
+    [
+        "aguda",
+        "agudo",
+        "crónica",
+        "crónico",
+        "grave",
+        "leve",
+        "moderada",
+        "moderado",
+        "severa",
+        "severo",
+        "izquierda",
+        "izquierdo",
+        "derecha",
+        "derecho",
+        "bilateral",
+        "recurrente",
+        "refractaria",
+        "refractario",
+        "descompensada",
+        "descompensado",
+        "oral",
+        "intravenoso",
+        "intravenosa",
+    ]
 )
 
 

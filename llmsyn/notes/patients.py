@@ -113,9 +113,7 @@ def cohort_records(cohort: Cohort, profile: Profile, names: Lexicon) -> Iterator
     ids, patients = units[key].to_pylist(), units["patient_id"].to_pylist()
     ages, days = _numbers(units, profile, "age"), _numbers(units, profile, "length_of_stay")
     sexes, deaths = _meanings(units, profile, "sex"), _meanings(units, profile, "in_hospital_death")
-    lists: dict[str, list[list[Coded]]] = {
-        kind: [[] for _ in range(n)] for kind in _KINDS.values()
-    }
+    lists: dict[str, list[list[Coded]]] = {kind: [[] for _ in range(n)] for kind in _KINDS.values()}
     for variable in profile.code_sets:
         if variable.concept in _KINDS and variable.name in cohort.codes:
             _fill(lists[_KINDS[variable.concept]], cohort.codes[variable.name], variable, names)
@@ -136,9 +134,7 @@ def cohort_records(cohort: Cohort, profile: Profile, names: Lexicon) -> Iterator
         )
 
 
-def _fill(
-    rows: list[list[Coded]], table: pa.Table, variable: CodeSet, names: Lexicon
-) -> None:
+def _fill(rows: list[list[Coded]], table: pa.Table, variable: CodeSet, names: Lexicon) -> None:
     single = variable.systems[0] if len(variable.systems) == 1 else ""
     coded = table["code"].combine_chunks()
     texts: list[str] = coded.dictionary.to_pylist()

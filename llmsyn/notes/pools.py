@@ -160,9 +160,38 @@ def clean_title(title: str) -> str:
 
 
 _NAMED = frozenset(
-    "Alzheimer Parkinson Crohn Hodgkin Down Barrett Cushing Graves Turner Marfan Raynaud Sjogren "
-    "Staphylococcus Streptococcus Escherichia Klebsiella Candida Clostridium Ebola Zika Lyme "
-    "Pseudomonas Salmonella Guillain Kaposi Ewing Wilson Huntington Legionnaires Mycobacterium".split()
+    [
+        "Alzheimer",
+        "Parkinson",
+        "Crohn",
+        "Hodgkin",
+        "Down",
+        "Barrett",
+        "Cushing",
+        "Graves",
+        "Turner",
+        "Marfan",
+        "Raynaud",
+        "Sjogren",
+        "Staphylococcus",
+        "Streptococcus",
+        "Escherichia",
+        "Klebsiella",
+        "Candida",
+        "Clostridium",
+        "Ebola",
+        "Zika",
+        "Lyme",
+        "Pseudomonas",
+        "Salmonella",
+        "Guillain",
+        "Kaposi",
+        "Ewing",
+        "Wilson",
+        "Huntington",
+        "Legionnaires",
+        "Mycobacterium",
+    ]
 )
 
 

@@ -26,8 +26,24 @@ CLAIMS = frozenset({"DISEASE", "TUMOR_MORPHOLOGY", "DRUG", "PROC_THER", "DEVICE"
 """Labels whose mentions say something that a record can contradict."""
 
 NOT_OF_A_PATIENT = frozenset(
-    "abstract trial drug_label label eligibility guideline biomedical genetics administrative admin "
-    "methods protocol medication_list statistics genetics_abstract trial_result".split()
+    [
+        "abstract",
+        "trial",
+        "drug_label",
+        "label",
+        "eligibility",
+        "guideline",
+        "biomedical",
+        "genetics",
+        "administrative",
+        "admin",
+        "methods",
+        "protocol",
+        "medication_list",
+        "statistics",
+        "genetics_abstract",
+        "trial_result",
+    ]
 )
 """Registers that tell of a population, a product or nobody."""
 
@@ -116,9 +132,7 @@ def compile_prose(passages: Iterable[Passage], names: Lexicon, language: Languag
     words = language.words
     outcome = _any_of(words.outcome)
     gendered = {"female": _any_of(words.gendered_female), "male": _any_of(words.gendered_male)}
-    classes = {
-        name.lower(): kind for kind, listed in language.classes.items() for name in listed
-    }
+    classes = {name.lower(): kind for kind, listed in language.classes.items() for name in listed}
     compiled: list[Compiled] = []
     about: dict[str, list[int]] = defaultdict(list)
     sentences: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -130,9 +144,7 @@ def compile_prose(passages: Iterable[Passage], names: Lexicon, language: Languag
             for i, clause in enumerate(clauses):
                 for key in {key for slot in clause.slots for key in slot.keys}:
                     sentences[key].append((len(compiled), i))
-        compiled.append(
-            Compiled(passage.id, passage.register, passage.sex, passage.age, clauses)
-        )
+        compiled.append(Compiled(passage.id, passage.register, passage.sex, passage.age, clauses))
     return Prose(
         tuple(compiled),
         {key: tuple(listed) for key, listed in about.items()},
@@ -149,7 +161,9 @@ def _clauses(
     abbreviations: Sequence[str],
 ) -> Iterable[Clause]:
     text, at = passage.text, 0
-    ends = [m for m in _END.finditer(text) if not _cuts(text, m.start(), passage.spans, abbreviations)]
+    ends = [
+        m for m in _END.finditer(text) if not _cuts(text, m.start(), passage.spans, abbreviations)
+    ]
     for stop, after in [(m.start(), m.end()) for m in ends] + [(len(text), len(text))]:
         clause = text[at:stop]
         slots = []
@@ -162,7 +176,9 @@ def _clauses(
                     if key.startswith("ingredient:"):
                         drug_class = names.matcher.base.drugs[key.partition(":")[2]].drug_class
                 slots.append(
-                    Slot(span.start - at, span.end - at, span.label, span.assertion, keys, drug_class)
+                    Slot(
+                        span.start - at, span.end - at, span.label, span.assertion, keys, drug_class
+                    )
                 )
         if clause.strip() and clause.count("(") == clause.count(")"):
             sexes = frozenset(sex for sex, word in gendered.items() if word.search(clause))

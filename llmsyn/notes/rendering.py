@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from llmsyn.errors import InputError
-from llmsyn.notes.bank import read_bank
+from llmsyn.notes.bank import PARTS, of_part, read_bank
 from llmsyn.notes.drafting import Draft
 from llmsyn.notes.lexicon import Lexicon, lexicon
 from llmsyn.notes.patients import Record
@@ -26,7 +26,14 @@ TRIES = 4
 MOST_QUOTED, QUOTE_TRIES = 3, 24
 """Single sentences in a note at most, and how many are tried for them."""
 
-SKIPPED = {"family": 0.5, "allergies": 0.3, "aside": 0.6, "doubt": 0.5, "negatives": 0.2, "exam": 0.3}
+SKIPPED = {
+    "family": 0.5,
+    "allergies": 0.3,
+    "aside": 0.6,
+    "doubt": 0.5,
+    "negatives": 0.2,
+    "exam": 0.3,
+}
 """How often a section that any note can do without is left out."""
 
 _EARLY = ("admission_note",)
@@ -42,6 +49,7 @@ class NoteSettings:
     kinds : kinds of notes, one drawn a record.
     misspelling : share of long names with a slip.
     without_prose : leave the bank out: lists and lines only.
+    part : part of the bank that is used (:func:`llmsyn.notes.bank.part_of`).
     """
 
     language: str = "en"
@@ -49,6 +57,7 @@ class NoteSettings:
     seed: int = 0
     misspelling: float = 0.01
     without_prose: bool = False
+    part: str = "all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +79,10 @@ class Renderer:
                 f"there is no kind of note {(unknown or ['(none)'])[0]!r}; there are "
                 + ", ".join(KINDS)
             )
+        if self.settings.part not in PARTS:
+            raise InputError(
+                f"the bank has no part {self.settings.part!r}; there are {', '.join(PARTS)}"
+            )
 
     @cached_property
     def language(self) -> Language:
@@ -84,7 +97,7 @@ class Renderer:
     @cached_property
     def prose(self) -> Prose:
         """The passages, cut."""
-        passages = read_bank(self.settings.language, self.folder)
+        passages = of_part(read_bank(self.settings.language, self.folder), self.settings.part)
         return compile_prose(passages, self.names, self.language)
 
     def notes(self, records: Iterable[Record]) -> Iterator[Note]:
@@ -111,9 +124,7 @@ class Renderer:
         if not self.settings.without_prose:
             told = self._told(record, kind.registers, random)
             quoted = self._quoted(record, random)
-        teller = Teller(
-            record, self.names, self.language, read_values(), random, early
-        )
+        teller = Teller(record, self.names, self.language, read_values(), random, early)
         draft = self._draft(random)
         heading = teller.pick(kind.heads)
         if heading:
@@ -177,7 +188,7 @@ class Renderer:
     def _quoted(self, record: Record, random: np.random.Generator) -> Told | None:
         """A few sentences of the bank about what the record has."""
         places = self.prose.mentioning(record)
-        drawn = random.permutation(len(places))[: QUOTE_TRIES]
+        drawn = random.permutation(len(places))[:QUOTE_TRIES]
         most = 1 + int(random.integers(MOST_QUOTED))
         chosen = [places[int(i)] for i in drawn]
         return quote(self.prose, chosen, most, record, self.names, self.language)

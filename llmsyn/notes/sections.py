@@ -155,7 +155,11 @@ def story(teller: Teller, draft: Draft) -> bool:
     return teller.line(
         draft,
         "story",
-        {"symptoms": found, "symptom": found[:1], "days": [Mention(teller.pick(teller.language.lists["days"]), "DATE")]},
+        {
+            "symptoms": found,
+            "symptom": found[:1],
+            "days": [Mention(teller.pick(teller.language.lists["days"]), "DATE")],
+        },
     )
 
 
@@ -201,7 +205,9 @@ def dosing(teller: Teller, drug: Coded) -> list[Mention]:
 
 def vitals(teller: Teller, draft: Draft) -> bool:
     """Vital signs that go with the conditions."""
-    return _quantities(teller, draft, teller.values.vitals, teller.language.vitals, "PROC_DIAG:exam", 5)
+    return _quantities(
+        teller, draft, teller.values.vitals, teller.language.vitals, "PROC_DIAG:exam", 5
+    )
 
 
 def labs(teller: Teller, draft: Draft) -> bool:
@@ -259,7 +265,9 @@ def negatives(teller: Teller, draft: Draft) -> bool:
 
 def doubt(teller: Teller, draft: Draft) -> bool:
     """A disease that is thought of."""
-    return teller.line(draft, "doubt", {"absent": teller.foreign("absent_diseases", "DISEASE", "unc")})
+    return teller.line(
+        draft, "doubt", {"absent": teller.foreign("absent_diseases", "DISEASE", "unc")}
+    )
 
 
 def planned(teller: Teller, draft: Draft) -> bool:

@@ -50,7 +50,7 @@ def read_conll(file: Path) -> Iterator[Note]:
     ------
     InputError : a line has another number of columns, or a note has no text line.
     """
-    identity, text, places, tags = "", None, [], []  # type: ignore[var-annotated]
+    identity, text, places, tags = "", None, [], []
     with file.open(encoding="utf-8") as lines:
         for row, line in enumerate((*lines, "\n"), 1):
             line = line.rstrip("\n")  # noqa: PLW2901
@@ -130,7 +130,11 @@ def write_hugging_face(folder: Path, splits: Mapping[str, Sequence[Note]]) -> Ta
             widened, overlapping = widened + row.widened, overlapping + row.overlapping
             lines.append(
                 json.dumps(
-                    {"id": note.note_id, "tokens": tokens, "ner_tags": [number[t] for t in row.tags]},
+                    {
+                        "id": note.note_id,
+                        "tokens": tokens,
+                        "ner_tags": [number[t] for t in row.tags],
+                    },
                     ensure_ascii=False,
                 )
             )
@@ -140,9 +144,7 @@ def write_hugging_face(folder: Path, splits: Mapping[str, Sequence[Note]]) -> Ta
 
 
 def _card(splits: Mapping[str, Sequence[Note]], names: Sequence[str]) -> str:
-    files = "".join(
-        f"  - split: {split}\n    path: data/{split}.jsonl\n" for split in splits
-    )
+    files = "".join(f"  - split: {split}\n    path: data/{split}.jsonl\n" for split in splits)
     tags = "".join(f"          '{i}': {name}\n" for i, name in enumerate(names))
     return (
         "---\nconfigs:\n- config_name: default\n  data_files:\n"
