@@ -27,6 +27,14 @@ from llmsyn.notes.tagged import parse, write
 from llmsyn.notes.types import Span, base_label
 
 MOST_SHARED = 2  # eight-word sequences with a corpus or an earlier passage, before it is left out
+REGISTERS = {
+    "discharge": "discharge_summary", "progress": "progress_note", "nursing": "nursing_note",
+    "admission": "admission_note", "triage": "triage_note", "operative": "operative_report",
+    "ward_handover": "handover", "telephone": "telephone_note", "referral": "referral_letter",
+    "label": "drug_label", "admin": "administrative", "trial_result": "trial",
+    "genetics_abstract": "abstract", "clinic": "clinic_letter", "operation": "operative_report",
+    "epicrisis": "discharge_summary", "death": "death_summary",
+}  # fmt: skip
 MAIN_CODES = 3
 FIRST = 2  # mentions at the beginning that count as what a passage is about
 FEMALE = re.compile(
@@ -134,7 +142,7 @@ def _line(
     codes = list(dict.fromkeys(filter(None, main)))[:MAIN_CODES]
     return {
         "id": identity,
-        "register": body.get("style") or "case_report",
+        "register": REGISTERS.get(style := body.get("style") or "case_report", style),
         "specialty": body.get("specialty") or stem,
         "codes": codes,
         "sex": body["sex"] if body.get("sex") in ("female", "male") else _sex(text),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmsyn.cli.lazy import Lazy, LazyGroup
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path)
 
 
-@click.group()
+LATER = {
+    "refine": Lazy("llmsyn.cli.ner_refine:refine", "Train again against the errors, in rounds."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=LATER)
 def ner() -> None:
     r"""Named entity recognition, trained on synthetic notes.
 
@@ -70,9 +77,9 @@ def train(
     from dataclasses import replace
 
     from llmsyn.errors import OutputError
-    from llmsyn.ner.encoder import EncoderSettings
     from llmsyn.ner.evaluating import evaluate as judge
     from llmsyn.ner.fetch import fetch
+    from llmsyn.ner.fitting import EncoderSettings
     from llmsyn.ner.reading import surfaces
     from llmsyn.ner.training import Added, TrainSettings, as_policy
     from llmsyn.ner.training import train as run

@@ -18,26 +18,16 @@ import numpy.typing as npt
 from llmsyn.errors import InputError
 from llmsyn.notes.policies import Policy
 from llmsyn.notes.tokens import OUTSIDE
-from llmsyn.notes.types import LABELS, base_label
+from llmsyn.notes.types import all_labels, base_label
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 
 @lru_cache(maxsize=1)
-def fine_labels() -> tuple[str, ...]:
-    """Every label of the bank with every kind."""
-    return tuple(
-        name
-        for label, kinds in LABELS.items()
-        for name in (label, *(f"{label}:{k}" for k in kinds))
-    )
-
-
-@lru_cache(maxsize=1)
 def fine_tags() -> tuple[str, ...]:
     """``O``, then ``B-`` and ``I-`` of every fine label: the model's outputs."""
-    return (OUTSIDE, *(f"{mark}-{label}" for label in fine_labels() for mark in "BI"))
+    return (OUTSIDE, *(f"{mark}-{label}" for label in all_labels() for mark in "BI"))
 
 
 class Targets:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from llmsyn.errors import InputError
-from llmsyn.ner.encoder import Encoder, EncoderSettings, train_encoder
+from llmsyn.ner.encoder import Encoder
+from llmsyn.ner.fitting import EncoderSettings, train_encoder
 from llmsyn.ner.spacy_tagger import SpacySettings, SpacyTagger, train_spacy
 from llmsyn.notes.bank import languages, read_bank
 from llmsyn.notes.policies import Policy

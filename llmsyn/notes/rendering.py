@@ -15,9 +15,11 @@ from llmsyn.notes.bank import PARTS, of_part, read_bank
 from llmsyn.notes.drafting import Draft
 from llmsyn.notes.lexicon import Lexicon, lexicon
 from llmsyn.notes.patients import Record
-from llmsyn.notes.prose import Prose, Told, compile_prose, quote, tell
-from llmsyn.notes.sections import TELLERS, Teller
+from llmsyn.notes.prose import Prose, compile_prose
+from llmsyn.notes.sections import TELLERS
 from llmsyn.notes.tables import KINDS, Language, read_language, read_values
+from llmsyn.notes.teller import Teller
+from llmsyn.notes.telling import Told, quote, tell
 from llmsyn.notes.types import Note
 
 TRIES = 4

@@ -6,125 +6,16 @@ feared, planned, or to be somebody else's, the record does not have; its asserti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from llmsyn.notes.drafting import Draft, Mention, slots
-from llmsyn.notes.lexicon import Lexicon
+from llmsyn.notes.drafting import Draft, Mention
+from llmsyn.notes.listing import bullets, dosing, quantities
 from llmsyn.notes.patients import Coded, Record
-from llmsyn.notes.tables import Language, Quantity, Values, read_doses
-
-Filling = Mapping[str, Sequence[Mention]]
+from llmsyn.notes.teller import Teller
 
 MOST_LISTED = 12
 MOST_DRUGS = 14
 MOST_IN_SENTENCE = 4
-BRAND_SHARE = 0.25
-OTHER_NAME_SHARE = 0.45
-
-
-@dataclass(frozen=True, eq=False)
-class Teller:
-    """Writes the sections of one note.
-
-    Attributes
-    ----------
-    early : whether the note is written before the stay's events: admission.
-    """
-
-    record: Record
-    names: Lexicon
-    language: Language
-    values: Values
-    random: np.random.Generator
-    early: bool
-
-    def pick(self, listed: Sequence[str]) -> str:
-        """One of a list of strings."""
-        return listed[int(self.random.integers(len(listed)))]
-
-    def some(self, listed: Sequence[Coded], most: int) -> list[Coded]:
-        """Up to ``most`` different members, in their order."""
-        if len(listed) <= most:
-            return list(listed)
-        chosen = np.sort(self.random.choice(len(listed), size=most, replace=False))
-        return [listed[int(i)] for i in chosen]
-
-    def named(self, coded: Coded, assertion: str = "present") -> Mention:
-        """A name of a code: the usual one, or now and then another."""
-        share = BRAND_SHARE if coded.label.startswith("DRUG") else OTHER_NAME_SHARE
-        name = coded.names[0]
-        if len(coded.names) > 1 and self.random.random() < share:
-            name = coded.names[1 + int(self.random.integers(len(coded.names) - 1))]
-        return Mention(name, coded.label, coded.code, assertion)
-
-    def all_named(self, listed: Sequence[Coded], assertion: str = "present") -> list[Mention]:
-        """A mention of each."""
-        return [self.named(coded, assertion) for coded in listed]
-
-    def age(self) -> Mention | None:
-        """The patient's age in one of the language's forms."""
-        if self.record.age is None:
-            return None
-        years = int(self.record.age)
-        if years >= 1:
-            text = self.pick(self.language.age.years).replace("{n}", str(years))
-        else:
-            months = max(1, int(self.record.age * 12)) if self.record.age else 1
-            text = self.pick(self.language.age.months).replace("{n}", str(months))
-        return Mention(text, "AGE")
-
-    def sex(self) -> Mention | None:
-        """A word for the patient's sex."""
-        if self.record.sex is None:
-            return None
-        words = self.language.words
-        return Mention(
-            self.pick(words.female if self.record.sex == "female" else words.male), "SEX"
-        )
-
-    def symptoms(self, *, present: bool) -> list[str]:
-        """Names of symptoms that the record explains, or that nothing in it does."""
-        return [
-            key
-            for key, causes in self.values.symptoms.items()
-            if key in self.language.symptoms
-            and any(cause in self.record.keys for cause in causes) == present
-        ]
-
-    def symptom_mentions(self, keys: Sequence[str], most: int, assertion: str) -> list[Mention]:
-        """Up to ``most`` symptoms in words."""
-        if not keys:
-            return []
-        n = min(most, len(keys))
-        chosen = self.random.choice(len(keys), size=n, replace=False)
-        return [
-            Mention(self.pick(self.language.symptoms[keys[int(i)]]), "SYMPTOM", "", assertion)
-            for i in chosen
-        ]
-
-    def foreign(self, listed: str, label: str, assertion: str, n: int = 1) -> list[Mention]:
-        """Names from a list of the language that the record does not have."""
-        names = self.language.lists[listed]
-        found: list[Mention] = []
-        for i in self.random.permutation(len(names)):
-            name = names[int(i)]
-            if not any(self.names.holds(key, self.record.keys) for key in self.names.keys(name)):
-                found.append(Mention(name, label, "", assertion))
-            if len(found) == n:
-                break
-        return found
-
-    def line(self, draft: Draft, section: str, filling: Mapping[str, Sequence[Mention]]) -> bool:
-        """Add one line of a section whose slots all have something; False where none fits."""
-        usable = {slot for slot, mentions in filling.items() if mentions}
-        fitting = [line for line in self.language.lines[section] if slots(line) <= usable]
-        if not fitting:
-            return False
-        draft.line(self.pick(fitting), filling)
-        return True
 
 
 def opening(teller: Teller, draft: Draft) -> bool:
@@ -145,7 +36,7 @@ def opening(teller: Teller, draft: Draft) -> bool:
 def diagnoses(teller: Teller, draft: Draft) -> bool:
     """All conditions, as a list."""
     listed = teller.all_named(teller.record.conditions[:MOST_LISTED])
-    _bullets(teller, draft, [[m] for m in listed])
+    bullets(teller, draft, [[m] for m in listed])
     return bool(listed)
 
 
@@ -186,33 +77,20 @@ def allergies(teller: Teller, draft: Draft) -> bool:
 def medications(teller: Teller, draft: Draft) -> bool:
     """Drugs with dose, route and frequency."""
     listed = teller.some(teller.record.drugs, MOST_DRUGS)
-    _bullets(teller, draft, [[teller.named(drug), *dosing(teller, drug)] for drug in listed])
+    bullets(teller, draft, [[teller.named(drug), *dosing(teller, drug)] for drug in listed])
     return bool(listed)
-
-
-def dosing(teller: Teller, drug: Coded) -> list[Mention]:
-    """Dose, route and frequency as one mention; none for a drug without a usual dose."""
-    entry = read_doses().get(drug.key.partition(":")[2])
-    if entry is None:
-        return []
-    doses, route, frequencies = entry
-    parts = [teller.pick(doses)]
-    if teller.random.random() < 0.7:
-        parts.append(teller.pick(teller.language.route[route]))
-    parts.append(teller.pick(teller.language.frequency[teller.pick(frequencies)]))
-    return [Mention(" ".join(parts), "DOSE")]
 
 
 def vitals(teller: Teller, draft: Draft) -> bool:
     """Vital signs that go with the conditions."""
-    return _quantities(
+    return quantities(
         teller, draft, teller.values.vitals, teller.language.vitals, "PROC_DIAG:exam", 5
     )
 
 
 def labs(teller: Teller, draft: Draft) -> bool:
     """Laboratory values that go with the conditions: those that they change, and some more."""
-    return _quantities(teller, draft, teller.values.labs, teller.language.labs, "PROC_DIAG:lab", 7)
+    return quantities(teller, draft, teller.values.labs, teller.language.labs, "PROC_DIAG:lab", 7)
 
 
 def exam(teller: Teller, draft: Draft) -> bool:
@@ -335,59 +213,3 @@ def _stay(teller: Teller, days: int) -> str:
     pattern = next((d for d in teller.language.lists["days"] if d.split(" ")[0].isdigit()), "")
     number, _, unit = pattern.partition(" ")
     return f"{days} {unit}" if number and days > 1 else teller.pick(teller.language.lists["days"])
-
-
-def _quantities(
-    teller: Teller,
-    draft: Draft,
-    quantities: Mapping[str, Quantity],
-    names: Mapping[str, Sequence[str]],
-    label: str,
-    most: int,
-) -> bool:
-    changed, usual = [], []
-    for key, quantity in quantities.items():
-        if key not in names:
-            continue
-        held = next((r for c, r in quantity.when.items() if c in teller.record.keys), None)
-        if held is not None:
-            changed.append((key, quantity, held))
-        else:
-            usual.append((key, quantity, quantity.usual))
-    room = max(0, most - len(changed))
-    chosen = changed[:most]
-    if room and usual:
-        # The first ones are what everybody has measured.
-        chosen += usual[: max(2, room)][:room]
-    first = True
-    for i in teller.random.permutation(len(chosen)):
-        key, quantity, (low, high) = chosen[int(i)]
-        value = f"{teller.random.uniform(low, high):.{quantity.decimals}f}"
-        if key == "systolic":
-            value += f"/{int(float(value) * teller.random.uniform(0.5, 0.68))}"
-        unit = quantity.unit if teller.random.random() < 0.7 else ""
-        joint = "" if unit in ("%", "/min") else " "
-        draft.write("" if first else ", ")
-        draft.line(
-            teller.pick(teller.language.lines["lab"]),
-            {"test": [Mention(teller.pick(names[key]), label)],
-             "value": [Mention(f"{value}{joint}{unit}".strip(), "MEASUREMENT")]},
-            begins=first,
-        )  # fmt: skip
-        first = False
-    draft.write("" if first else ".")
-    return bool(chosen)
-
-
-def _bullets(teller: Teller, draft: Draft, rows: Sequence[Sequence[Mention]]) -> None:
-    """Rows as a numbered or marked list, or in one line."""
-    style = int(teller.random.integers(4))
-    for i, row in enumerate(rows):
-        if style == 3:
-            draft.write("; " if i else "")
-        else:
-            mark = ("- ", f"{i + 1}. ", f"#{i + 1} ")[style]
-            draft.write(("\n" if i else "") + mark)
-        for j, mention in enumerate(row):
-            draft.write(" " if j else "")
-            draft.mention(mention, capital=style != 3 and j == 0)

@@ -119,6 +119,15 @@ def known_label(label: str) -> bool:
     return name in LABELS and (not kind or kind in LABELS[name])
 
 
+def all_labels() -> tuple[str, ...]:
+    """Every label of the bank, with and without its kinds."""
+    return tuple(
+        name
+        for label, kinds in LABELS.items()
+        for name in (label, *(f"{label}:{k}" for k in kinds))
+    )
+
+
 def in_order(spans: Iterable[Span]) -> tuple[Span, ...]:
     """Spans by place, each once."""
     return tuple(sorted(set(spans)))
