@@ -103,6 +103,8 @@ def refine(
     f1 = best_f1
     for number in range(1, rounds + 1):
         seen = patterns(gold, found)[:n_patterns]
+        if not seen:
+            break  # nothing is wrong any more
         made = make(seen, number)
         table.append(
             Round(
@@ -111,7 +113,7 @@ def refine(
             )
         )  # fmt: skip
         if not made.notes:
-            break
+            return Refined(best, best_notes, tuple(table))
         own = (*own, *made.notes)
         tagger = train(own)
         found = tagger.tag([note.text for note in gold], policy)

@@ -104,9 +104,8 @@ def _like(surface: str, new: str, label: str = "") -> str:
 
 def _article(before: str, new: str) -> str:
     """``a`` or ``an`` before another surface, English only by the look of it."""
-    for old, other in ((" a ", " an "), (" an ", " a "), ("A ", "An "), ("An ", "A ")):
-        fits = new[:1] in _VOWELS if other.strip().lower() == "an" else new[:1] not in _VOWELS
-        start_only = not old.startswith(" ")
-        if fits and (before == old if start_only else before.endswith(old)):
+    for old, other in (("a ", "an "), ("an ", "a "), ("A ", "An "), ("An ", "A ")):
+        whole = before == old or before.endswith((" " + old, "\n" + old))
+        if whole and (new[:1] in _VOWELS) == (other.lower() == "an "):
             return before[: len(before) - len(old)] + other
     return before
