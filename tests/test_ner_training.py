@@ -194,14 +194,9 @@ def test_refinement_stops_when_validation_does_not_improve() -> None:
 
     made = refine([note_of("GOUT")], DEV, read_policy("ncbi"), _Remembers, make, rounds=3)
     f1 = [round(r.f1, 3) for r in made.rounds]
-    assert f1 == [0.5, 0.8, 1.0, 1.0]
-    assert [r.n_new for r in made.rounds] == [1, 1, 0, 0] or [r.n_new for r in made.rounds] == [
-        1,
-        1,
-        1,
-        0,
-    ]
-    assert {n.text for n in made.notes} >= {"GOUT", "lupus", "flu"}
+    assert f1 == [0.5, 0.8, 1.0]
+    assert [r.n_new for r in made.rounds] == [1, 1, 0]
+    assert [n.text for n in made.notes] == ["GOUT", "lupus", "flu"]
     flat = refine([note_of("GOUT")], DEV, read_policy("ncbi"), _Remembers,
                   lambda seen, number: Made((note_of("other"),)))  # fmt: skip
     assert len(flat.rounds) == 2
@@ -277,7 +272,7 @@ def test_a_real_spacy_pipeline_learns(tmp_path) -> None:
 
     notes = [p.note() for p in read_bank("en") if len(p.text) < 500][:30]
     policy = read_policy("clinical")
-    settings = TrainSettings(backend="spacy", rounds=8, policy=policy, swap=0.0)
+    settings = TrainSettings(backend="spacy", rounds=15, policy=policy, swap=0.0)
     model = train(notes, settings)
     model.save(tmp_path / "model", {})
     again = open_tagger(str(tmp_path / "model"))

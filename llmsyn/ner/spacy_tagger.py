@@ -29,7 +29,7 @@ Progress = Callable[[int, int, float], None]
 class SpacySettings:
     """How the pipeline is trained."""
 
-    batch_words: int = 1500
+    batch_words: int = 500
     dropout: float = 0.2
     seed: int = 0
 
