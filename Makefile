@@ -10,11 +10,11 @@ EXAMPLES = $(sort $(wildcard examples/*.py))
 REAL ?=
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help demo test check lint format types layers cov real examples bench soak docs wheel lock clean
+.PHONY: help demo demo-notes test check lint format types layers cov real examples bench soak docs wheel lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*  ## /  make \1\t/' | expand -t 18
 
 demo: $(VENV)/.ready-to-run  ## 10,000 patients from a shipped profile, checked (no key, no download of data)
 	@echo "Drawing 10,000 synthetic hospital stays from the shipped profile mimic3-demo into out/demo"
@@ -22,6 +22,20 @@ demo: $(VENV)/.ready-to-run  ## 10,000 patients from a shipped profile, checked 
 	@echo "Comparing them with the profile, published cell by published cell"
 	$(BIN)/llmsyn check out/demo mimic3-demo
 	@echo "Done. The tables are in out/demo (Parquet), with manifest.json and a data card."
+
+demo-notes: $(VENV)/.ready-for-ner  ## profile -> patients -> notes -> a tagger -> its scores (spaCy, no key, a few minutes)
+	@echo "Drawing 3,000 synthetic hospital stays from the shipped profile mimic4-demo"
+	$(BIN)/llmsyn generate mimic4-demo -n 3000 --seed 1 -o out/demo-notes/patients --force
+	@echo "Writing a note about each, from disjoint parts of the prose bank"
+	$(BIN)/llmsyn notes out/demo-notes/patients -o out/demo-notes/train.jsonl --part train --most 600 --seed 1
+	$(BIN)/llmsyn notes out/demo-notes/patients -o out/demo-notes/test.jsonl --part test --most 200 --seed 2
+	$(BIN)/llmsyn notes passages -o out/demo-notes/bank.jsonl --part train
+	@echo "Training a tagger on them, and comparing it with the gazetteer"
+	rm -rf out/demo-notes/model
+	$(BIN)/llmsyn ner train out/demo-notes/train.jsonl out/demo-notes/bank.jsonl --backend spacy --policy clinical --rounds 5 -o out/demo-notes/model
+	$(BIN)/llmsyn ner evaluate gazetteer:en out/demo-notes/test.jsonl --policy clinical
+	$(BIN)/llmsyn ner evaluate out/demo-notes/model out/demo-notes/test.jsonl --policy clinical --trained-on out/demo-notes/train.jsonl
+	@echo "Done. Notes, spans and the model are in out/demo-notes."
 
 test: $(VENV)/.ready-to-test  ## unit tests, property tests and doctests (under 5 minutes)
 	@echo "Running the tests in $(VENV) ($$($(BIN)/python --version))"
@@ -46,7 +60,7 @@ layers: $(VENV)/.ready-to-test  ## imports run one way only
 cov: $(VENV)/.ready-to-test  ## tests with branch coverage
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing
 
-real: $(VENV)/.ready-to-test  ## tests of the real components; a skip is a failure
+real: $(VENV)/.ready-to-test $(VENV)/.ready-for-ner  ## tests of the real components; a skip is a failure
 	LLMSYN_REAL=1 $(BIN)/python -m pytest -q -m real || test $$? -eq 5
 
 examples: $(VENV)/.ready-to-run  ## run each script of examples/
@@ -88,4 +102,9 @@ $(VENV)/.ready-to-run: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/py
 $(VENV)/.ready-to-test: setup.cfg pyproject.toml constraints.txt | $(VENV)/.ready-to-run
 	@echo "Installing the test tools into $(VENV) (once)"
 	@$(PIP) -e '.[dev,dp,build,figures,local]'
+	@touch $@
+
+$(VENV)/.ready-for-ner: setup.cfg constraints.txt | $(VENV)/.ready-to-run
+	@echo "Installing spaCy, torch and transformers into $(VENV) (once; torch is large)"
+	@$(PIP) -e '.[ner]'
 	@touch $@

@@ -13,6 +13,7 @@ from llmsyn.errors import KnowledgeError
 from llmsyn.notes.types import Span
 
 _SLOT = re.compile(r"\{([a-z_0-9]+)\}")
+_SOUNDS_I = re.compile(r"h?[ií](?![ae])", re.IGNORECASE)
 _SHORTEST_MISSPELLED = 7
 
 
@@ -55,7 +56,8 @@ class Draft:
     Parameters
     ----------
     misspelling : share of long names of drugs and diseases with a slip of the pen.
-    comma, last : what stands between members of a list, and before the last one.
+    comma, last, before_i : what stands between members of a list, before the last one, and
+        before a last one that begins with the sound i.
     """
 
     def __init__(
@@ -65,10 +67,11 @@ class Draft:
         misspelling: float = 0.0,
         comma: str = ", ",
         last: str = " and ",
+        before_i: str = "",
     ) -> None:
         self._random = random
         self._misspelling = misspelling
-        self._comma, self._last = comma, last
+        self._comma, self._last, self._before_i = comma, last, before_i or last
         self._texts: list[str] = []
         self._length = 0
         self.spans: list[Span] = []
@@ -104,8 +107,11 @@ class Draft:
         """Add mentions as a list in a sentence."""
         for i, mention in enumerate(mentions):
             if i:
-                self.write(self._last if i == len(mentions) - 1 else self._comma)
+                self.write(self._joint(mention) if i == len(mentions) - 1 else self._comma)
             self.mention(mention, capital=capital and i == 0)
+
+    def _joint(self, mention: Mention) -> str:
+        return self._before_i if _SOUNDS_I.match(mention.surface) else self._last
 
     def line(
         self, line: str, values: Mapping[str, Sequence[Mention]], *, begins: bool = True

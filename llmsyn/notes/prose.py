@@ -86,6 +86,7 @@ class Prose:
     passages: tuple[Compiled, ...]
     about: Mapping[str, tuple[int, ...]] = field(repr=False)
     sentences: Mapping[str, tuple[tuple[int, int], ...]] = field(repr=False)
+    purposes: Mapping[str, tuple[tuple[int, int], ...]] = field(repr=False)
 
     def candidates(self, record: Record, registers: Sequence[str]) -> list[int]:
         """Passages about the record's conditions, for its sex and age; main condition first."""
@@ -120,8 +121,13 @@ def compile_prose(passages: Iterable[Passage], names: Lexicon, language: Languag
     compiled: list[Compiled] = []
     about: dict[str, list[int]] = defaultdict(list)
     sentences: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    purposes: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for passage in passages:
         clauses = tuple(_clauses(passage, names, classes, outcome, gendered, words.abbreviations))
+        for i, clause in enumerate(clauses):
+            purpose = _purpose(clause, passage)
+            if purpose:
+                purposes[purpose].append((len(compiled), i))
         if passage.register not in NOT_OF_A_PATIENT:
             for key in passage.codes:
                 about[key].append(len(compiled))
@@ -133,7 +139,30 @@ def compile_prose(passages: Iterable[Passage], names: Lexicon, language: Languag
         tuple(compiled),
         {key: tuple(listed) for key, listed in about.items()},
         {key: tuple(listed) for key, listed in sentences.items()},
+        {key: tuple(listed) for key, listed in purposes.items()},
     )
+
+
+PURPOSES = {"neg": "negatives", "fam": "family", "hyp": "planned"}
+"""Sections of a note that a single clause can stand in, by the assertion of all it says."""
+
+
+def _purpose(clause: Clause, passage: Passage) -> str:
+    """The section that a clause could stand in alone; empty where there is none."""
+    if clause.ends or clause.gendered or leans(clause):
+        return ""
+    if not passage.spans:
+        return "aside"
+    said = {slot.assertion for slot in clause.slots}
+    labels = {base_label(slot.label) for slot in clause.slots}
+    if passage.register in NOT_OF_A_PATIENT or len(said) != 1 or labels & {"AGE", "SEX", "DATE"}:
+        return ""
+    return PURPOSES.get(said.pop(), "")
+
+
+def leans(clause: Clause) -> bool:
+    """Whether a clause begins within a sentence, and so needs what stood before it."""
+    return not clause.text[:1].isupper() or not clause.text.rstrip().endswith((".", "!", "?"))
 
 
 def _clauses(

@@ -28,6 +28,9 @@ TRIES = 4
 MOST_QUOTED, QUOTE_TRIES = 3, 24
 """Single sentences in a note at most, and how many are tried for them."""
 
+SINGLE, SINGLE_SHARE, SINGLE_TRIES = ("negatives", "family", "planned", "aside"), 0.7, 6
+"""Sections for which one sentence of the bank may stand, and how often it is tried."""
+
 SKIPPED = {
     "family": 0.5,
     "allergies": 0.3,
@@ -127,6 +130,7 @@ class Renderer:
             told = self._told(record, kind.registers, random)
             quoted = self._quoted(record, random)
         teller = Teller(record, self.names, self.language, read_values(), random, early)
+        families: tuple[str, ...] = ()
         draft = self._draft(random)
         heading = teller.pick(kind.heads)
         if heading:
@@ -143,8 +147,15 @@ class Renderer:
             body = self._draft(random)
             said = False
             prose = {"story": told, "course": quoted}.get(section)
+            if (
+                section in SINGLE
+                and not (early and section == "planned")
+                and random.random() < SINGLE_SHARE
+            ):
+                prose = self._single(section, record, random)
             if prose is not None:
                 prose.write(body)
+                families += prose.passages
                 said = True
             elif section != "course" or told is None:
                 said = TELLERS[section](teller, body)
@@ -163,13 +174,17 @@ class Renderer:
             patient_id=record.patient_id,
             kind=kind_name,
             language=self.settings.language,
-            families=tuple(f for t in (told, quoted) if t is not None for f in t.passages),
+            families=tuple(dict.fromkeys(families)),
         )
 
     def _draft(self, random: np.random.Generator) -> Draft:
         join = self.language.join
         return Draft(
-            random, misspelling=self.settings.misspelling, comma=join.comma, last=join.last
+            random,
+            misspelling=self.settings.misspelling,
+            comma=join.comma,
+            last=join.last,
+            before_i=join.before_i,
         )
 
     def _told(
@@ -186,6 +201,15 @@ class Renderer:
             if told is not None:
                 return told
         return None
+
+    def _single(self, section: str, record: Record, random: np.random.Generator) -> Told | None:
+        """One sentence of the bank that says nothing but what the section is for."""
+        places = self.prose.purposes.get(section, ())
+        if self.settings.without_prose or not places:
+            return None
+        drawn = random.integers(len(places), size=SINGLE_TRIES)
+        chosen = [places[int(i)] for i in drawn]
+        return quote(self.prose, chosen, 1, record, self.names, self.language, coded=False)
 
     def _quoted(self, record: Record, random: np.random.Generator) -> Told | None:
         """A few sentences of the bank about what the record has."""

@@ -67,10 +67,14 @@ class Words(_Strict):
 
 
 class Joining(_Strict):
-    """What stands between the members of a list, and before the last."""
+    """What stands between the members of a list, and before the last.
+
+    ``before_i`` replaces ``last`` where the word behind it begins with the sound i (Spanish).
+    """
 
     comma: str
     last: str
+    before_i: str = ""
 
 
 class Ages(_Strict):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from llmsyn.notes.drafting import Draft, Mention
 from llmsyn.notes.lexicon import Lexicon
 from llmsyn.notes.patients import Coded, Record
-from llmsyn.notes.prose import CLAIMS, Clause, Compiled, Prose, Slot
+from llmsyn.notes.prose import CLAIMS, Clause, Compiled, Prose, Slot, leans
 from llmsyn.notes.tables import Language
 from llmsyn.notes.types import base_label
 
@@ -97,25 +97,29 @@ def quote(
     record: Record,
     names: Lexicon,
     language: Language,
+    *,
+    coded: bool = True,
 ) -> Told | None:
-    """Single clauses that name something that the record has; None where there is none."""
+    """Single clauses that hold for a record; None where there is none.
+
+    Parameters
+    ----------
+    coded : take those only that name something that the record has.
+    """
     told, families = [], []
     for passage, place in places:
         clause = prose.passages[passage].clauses[place]
-        if clause.ends or not clause.gendered <= {record.sex} or _leans(clause):
+        if clause.ends or not clause.gendered <= {record.sex} or leans(clause):
             continue
         mentions = _filled(clause, record, names, language, None)
-        if mentions is not None and any(m is not None and m.code for m in mentions):
+        if mentions is None:
+            continue
+        if not coded or any(m is not None and m.code for m in mentions):
             told.append((clause, mentions))
             families.append(prose.passages[passage].id)
         if len(told) == most:
             break
     return Told(tuple(dict.fromkeys(families)), tuple(told)) if told else None
-
-
-def _leans(clause: Clause) -> bool:
-    """Whether a clause begins within a sentence, and so needs what stood before it."""
-    return not clause.text[:1].isupper() or not clause.text.rstrip().endswith((".", "!", "?"))
 
 
 def _filled(
