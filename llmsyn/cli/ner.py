@@ -131,11 +131,12 @@ def train(
 @click.option(
     "--trained-on", multiple=True, type=_FILE, help="Training notes, for unseen surfaces."
 )
+@click.option("--brief", is_flag=True, help="Strict scores only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def evaluate(
     model: str, corpus: Path, policy: str, most: int | None, votes: bool,
-    trained_on: tuple[Path, ...], as_json: bool, quiet: bool,
+    trained_on: tuple[Path, ...], brief: bool, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     r"""Score MODEL on CORPUS (JSON Lines): strict, partial and type F1 with 95% intervals.
 
@@ -154,7 +155,7 @@ def evaluate(
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     elif not quiet:
-        show(report)
+        show(report, brief=brief)
 
 
 @ner.command()
@@ -239,8 +240,8 @@ def _bar(label: str, quiet: bool) -> Any:
     return shown()
 
 
-def show(report: NerReport) -> None:
-    """Print a report as tables."""
+def show(report: NerReport, *, brief: bool = False) -> None:
+    """Print a report as tables; the strict scores alone where ``brief``."""
     from rich.console import Console
     from rich.table import Table
 
@@ -252,12 +253,16 @@ def show(report: NerReport) -> None:
     for name in ("label", "way", "precision", "recall", "F1", "95% interval", "gold", "found"):
         table.add_column(name, justify="left" if name in ("label", "way") else "right")
     for way, scores in report.spans.items():
+        if brief and way != "strict":
+            continue
         for label, s in scores.items():
             table.add_row(
                 label, way, f"{s.precision:.3f}", f"{s.recall:.3f}", f"{s.f1:.3f}",
                 f"{s.low:.3f} to {s.high:.3f}", f"{s.n_gold:,}", f"{s.n_predicted:,}",
             )  # fmt: skip
     console.print(table)
+    if brief:
+        return
     for label, r in report.records.items():
         console.print(
             f"record level, {label}: accuracy {r.accuracy:.3f}, recall {r.recall:.3f}, F1 {r.f1:.3f}; "

@@ -60,6 +60,9 @@ def notes() -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--most", type=click.IntRange(1), help="Notes at most.")
 @click.option(
+    "--skip", type=click.IntRange(0), default=0, help="Leave the first so many patients out."
+)
+@click.option(
     "--misspelling", type=click.FloatRange(0, 1), default=0.01, show_default=True,
     help="Share of long names of drugs and diseases with a slip.",
 )  # fmt: skip
@@ -78,6 +81,7 @@ def render(
     kind: tuple[str, ...],
     seed: int,
     most: int | None,
+    skip: int,
     misspelling: float,
     part: str,
     without_prose: bool,
@@ -106,7 +110,8 @@ def render(
     renderer = Renderer(settings)
     rule = None if policy is None else read_policy(policy)
     tally = _Tally()
-    written = islice(renderer.notes(records(cohort, renderer.names)), most)
+    people = islice(records(cohort, renderer.names), skip, None)
+    written = islice(renderer.notes(people), most)
     write_notes(out, tally.through(n if rule is None else rule.note(n) for n in written))
     _say(tally.to_json(), f"in {out}", as_json, quiet)
 
