@@ -10,7 +10,7 @@ EXAMPLES = $(sort $(wildcard examples/*.py))
 REAL ?=
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-llm test check lint format types layers cov real examples bench soak docs site sbom audit wheel lock clean
+.PHONY: help demo demo-llm demo-notes test check lint format types layers cov real examples bench soak docs site sbom audit wheel lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -34,6 +34,24 @@ demo-llm: $(VENV)/.ready-to-run  ## both uses of a language model, on a small on
 	@echo "Letting it write patients one by one"
 	$(BIN)/llmsyn generate ./examples/tiny -n 10 --seed 1 --method records --llm local -o out/demo-llm/records --force
 	@echo "Done, in out/demo-llm. The model knows little medicine: this shows the way, not the science."
+
+demo-notes: $(VENV)/.ready-for-ner  ## profile -> patients -> notes -> a tagger -> its scores (spaCy, no key, a few minutes)
+	@echo "Drawing 3,000 synthetic hospital stays from the shipped profile mimic4-demo"
+	$(BIN)/llmsyn generate mimic4-demo -n 3000 --seed 1 -o out/demo-notes/patients --force
+	@echo "Writing a note about each, from disjoint parts of the prose bank"
+	$(BIN)/llmsyn notes out/demo-notes/patients -o out/demo-notes/train.jsonl --part train --most 600 --seed 1
+	$(BIN)/llmsyn notes out/demo-notes/patients -o out/demo-notes/test.jsonl --part test --skip 2000 --most 200 --seed 1
+	$(BIN)/llmsyn notes passages -o out/demo-notes/bank.jsonl --part train
+	$(BIN)/llmsyn notes passages -o out/demo-notes/bank-test.jsonl --part test
+	@echo "Training a tagger on them, and comparing it with the gazetteer"
+	rm -rf out/demo-notes/model
+	$(BIN)/llmsyn ner train out/demo-notes/train.jsonl out/demo-notes/bank.jsonl --backend spacy --policy clinical --rounds 5 -o out/demo-notes/model
+	@echo "On notes of other patients, with passages that were not trained on (their lists and lines look like those of training)"
+	$(BIN)/llmsyn ner evaluate out/demo-notes/model out/demo-notes/test.jsonl --policy clinical --brief
+	@echo "On passages alone, none of which was trained on: the model, and the gazetteer"
+	$(BIN)/llmsyn ner evaluate out/demo-notes/model out/demo-notes/bank-test.jsonl --policy clinical --brief
+	$(BIN)/llmsyn ner evaluate gazetteer:en out/demo-notes/bank-test.jsonl --policy clinical --brief
+	@echo "Done. Notes, spans and the model are in out/demo-notes."
 
 test: $(VENV)/.ready-to-test  ## unit tests, property tests and doctests (under 5 minutes)
 	@echo "Running the tests in $(VENV) ($$($(BIN)/python --version))"
@@ -124,4 +142,9 @@ $(VENV)/.ready-for-site: setup.cfg pyproject.toml constraints.txt | $(VENV)/.rea
 $(VENV)/.ready-to-audit: setup.cfg pyproject.toml constraints.txt | $(VENV)/.ready-to-run
 	@echo "Installing what audits into $(VENV) (once)"
 	@$(PIP) -e '.[audit]'
+	@touch $@
+
+$(VENV)/.ready-for-ner: setup.cfg constraints.txt | $(VENV)/.ready-to-run
+	@echo "Installing spaCy, torch and transformers into $(VENV) (once; torch is large)"
+	@$(PIP) -e '.[ner]'
 	@touch $@

@@ -225,4 +225,6 @@ def test_no_patient_rows_in_the_data_folders(root: Path) -> None:
         for file in (root / folder).rglob("*"):
             name = PurePosixPath(file.relative_to(root).as_posix())
             if file.is_file() and not NOT_DATA.search(str(name)):
-                assert name.suffix in allowed, name
+                # Passages are one object a line; no patient is in them (GUIDELINE.md).
+                prose = name.suffix == ".jsonl" and str(name).startswith("knowledge/prose/")
+                assert name.suffix in allowed or prose, name

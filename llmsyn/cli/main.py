@@ -70,6 +70,10 @@ COMMANDS = {
     "export": Lazy(
         "llmsyn.cli.export:export", "Write a cohort as OMOP, FHIR, MEDS, CSV or one database file."
     ),
+    "notes": Lazy("llmsyn.cli.notes:notes", "Clinical notes about synthetic patients, annotated."),
+    "ner": Lazy(
+        "llmsyn.cli.ner:ner", "Entity recognition trained on synthetic notes, and its scores."
+    ),
 }
 
 

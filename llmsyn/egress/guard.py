@@ -8,6 +8,7 @@ its message, since that may be the very thing that must not be written anywhere.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import math
 import re
@@ -20,6 +21,7 @@ from llmsyn.egress.values import (
     PUBLIC_TYPES,
     Joined,
     KnowledgeValue,
+    LocalText,
     ModelText,
     OwnText,
     ProfileValue,
@@ -88,6 +90,27 @@ def check_address(service: Service) -> None:
         raise InputError(f"the address of {service.name} is unusable; {wanted}")
 
 
+def on_loopback(url: str) -> bool:
+    """Whether an address is this machine's own; a name counts only if it is ``localhost``.
+
+    Examples
+    --------
+    >>> on_loopback("http://127.0.0.1:8000/v1"), on_loopback("https://example.org/v1")
+    (True, False)
+    >>> on_loopback("folder:requests"), on_loopback("http://127.0.0.1.example.org/")
+    (False, False)
+    """
+    if url.startswith(FOLDER):
+        return False
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _plain(service: Service, place: str, value: Payload, listed: Listed) -> Plain:
     # `type(...) is`: a subclass could carry anything along.
     if type(value) is dict:
@@ -113,8 +136,15 @@ def _typed(service: Service, place: str, value: object, listed: Listed) -> Publi
         kind = type(value).__name__
         raise _refused(service, f"{place} is a {kind}, which does not say where it is public from")
     assert isinstance(  # for mypy; the line above has decided
-        value, (OwnText, PublicCode, ProfileValue, KnowledgeValue, SyntheticValue, ModelText)
+        value,
+        (OwnText, PublicCode, ProfileValue, KnowledgeValue, SyntheticValue, ModelText, LocalText),
     )
+    if isinstance(value, LocalText) and not on_loopback(service.url):
+        raise _refused(
+            service,
+            f"{place} is text that may be a patient's, which only a server on this machine's own "
+            "loopback address may read",
+        )
     if isinstance(value, PublicCode):
         _look_up(service, place, value, listed)
     content = value.content

@@ -86,6 +86,13 @@ class ModelText:
 
 
 @dataclass(frozen=True)
+class LocalText:
+    """Text that may be a patient's; the guard lets it go to an address on loopback only."""
+
+    content: str
+
+
+@dataclass(frozen=True)
 class Joined:
     """Typed values one after the other, as one text; the guard looks at each of them."""
 
@@ -93,7 +100,7 @@ class Joined:
 
 
 Public: TypeAlias = (
-    OwnText | PublicCode | ProfileValue | KnowledgeValue | SyntheticValue | ModelText
+    OwnText | PublicCode | ProfileValue | KnowledgeValue | SyntheticValue | ModelText | LocalText
 )
 
 PUBLIC_TYPES: tuple[type, ...] = (
@@ -103,6 +110,7 @@ PUBLIC_TYPES: tuple[type, ...] = (
     KnowledgeValue,
     SyntheticValue,
     ModelText,
+    LocalText,
 )
 
 
