@@ -30,7 +30,7 @@ def test_cells_of_levels_add_up_and_cells_of_codes_do_not():
     assert printed_of_levels(profile(), WARD, ()).tolist() == [5.0, 5.0]
     assert printed_of_levels(profile(BY_SEX), WARD, (BY_SEX,)).tolist() == [57.0, 5.0]
     assert printed_of_levels(profile(BY_DRUG), WARD, (BY_DRUG,)).tolist() == [75.0, 5.0]
-    assert prevalences(profile(BY_DRUG), DRUGS, (BY_DRUG,)).tolist() == [80.0, 21.0, 30.0]
+    assert prevalences(profile(BY_DRUG), DRUGS, (BY_DRUG,)).tolist() == [80.0, 26.0, 30.0]
 
 
 @pytest.mark.parametrize("tables", [(BY_SEX,), (BY_DRUG,), (BY_SEX, BY_DRUG)])
@@ -46,3 +46,10 @@ def test_without_any_table_nobody_knows():
     ward = settle(profile(), ())["ward"]
     assert isinstance(ward, Categorical)
     assert ward.counts.tolist() == pytest.approx([64.5, 64.5])
+
+
+def test_other_holds_what_was_too_rare_to_be_named():
+    spoken = Categorical("spoken", "first", ("English", "other"), np.array([NAN, NAN]))
+    with_it = Profile("p", "stay", 129.0, 129.0, ("first", "last"), (SEX, spoken, DRUGS),
+                      disclosure=Disclosure(threshold=11))  # fmt: skip
+    assert printed_of_levels(with_it, spoken, ()).tolist() == [124.0, 5.0]

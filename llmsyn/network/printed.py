@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmsyn.measurement.labels import OTHER
 from llmsyn.network.model import FloatArray
 from llmsyn.profile.tables import Axis, Table
 from llmsyn.profile.types import Profile
@@ -27,9 +28,14 @@ def printed_of_levels(
     """Units that tables print of each level at least: (n_levels,).
 
     A level that is suppressed and of which no cell is printed stands for half the threshold:
-    of two suppressed levels one is small, and only the other has cells to print.
+    of two suppressed levels one is small, and only the other has cells to print.  Where no
+    level has any, ``other`` is the small one: it holds what was too rare to be named.
     """
-    return _least(profile, variable.name, variable.levels, tables)
+    least = _least(profile, variable.name, variable.levels, tables)
+    if OTHER in variable.levels and len(set(least)) == 1:
+        named = np.array([level != OTHER for level in variable.levels])
+        least[named] = (profile.n_units - least[~named].sum()) / max(int(named.sum()), 1)
+    return least
 
 
 def _least(

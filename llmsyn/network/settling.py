@@ -57,13 +57,14 @@ class _Margin:
         return distance
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Link:
     """A table between two margins; a last label stands for levels that none covers."""
 
     names: tuple[str, str]
     covers: tuple[FloatArray, FloatArray]  # (n_labels, n_levels) of either axis
     printed: FloatArray  # (n_rows, n_columns) shares, NaN where suppressed
+    fitted: FloatArray | None = None  # suppressed cells as they were fitted last
 
     def propose(self, margins: dict[str, _Margin]) -> tuple[FloatArray, FloatArray]:
         """Shares of both margins that would go with the table: (n_levels,) each."""
@@ -73,9 +74,12 @@ class _Link:
         known = np.where(unknown, 0.0, self.printed)
         rows = np.maximum(sums[0] - known.sum(1), _FLOOR)
         columns = np.maximum(sums[1] - known.sum(0), _FLOOR)
-        free = np.where(unknown, np.outer(rows, columns), 0.0)
+        # Each fit goes on from the last: fits that begin anew and end early drift, round by round.
+        start = np.outer(rows, columns) if self.fitted is None else self.fitted
+        free = np.where(unknown, start, 0.0)
         by_rows = scale(free, rows, columns, _INNER)
         by_columns = scale(free.T, columns, rows, _INNER).T
+        self.fitted = (by_rows + by_columns) / 2
         wanted = known.sum(1) + by_columns.sum(1), known.sum(0) + by_rows.sum(0)
         first, second = (
             share * (cover.T @ (want / np.maximum(total, _FLOOR)))
