@@ -30,6 +30,7 @@ from llmsyn.network.compiling import (
     fingerprint,
 )
 from llmsyn.network.drawing import Program, compile_program
+from llmsyn.profile.condition import Reweight, read_reweight
 from llmsyn.profile.mixing import refuse_mixing
 from llmsyn.profile.reading import find_profile, read_profile
 from llmsyn.profile.types import Profile
@@ -78,6 +79,7 @@ def generate(
     scale: float = 1.0,
     icd10_sex_edit: bool = True,
     quotas: bool = False,
+    reweight: tuple[str, float] | None = None,
     workers: int = 1,
     engine: Engine = "local",
     cluster: str | None = None,
@@ -99,6 +101,8 @@ def generate(
     scale : multiplies every log odds ratio of the knowledge base.
     icd10_sex_edit : whether sex edits hold for ICD-10 codes too.
     quotas : whole-number margins (see :mod:`llmsyn.generation.quotas`).
+    reweight : a condition (``"died=yes"``, ``"diagnoses=4280"``) and the share of the units
+        that is to have it (see :mod:`llmsyn.generation.reweighting`).
     out : a folder, or a URL of an object store (:mod:`llmsyn.generation.places`).
     workers : processes that draw and write.
     engine, cluster : who runs them (:mod:`llmsyn.generation.engines`).  On a cluster every
@@ -122,6 +126,11 @@ def generate(
     told = progress or (lambda stage, done, total: None)
     given = profile if isinstance(profile, Profile) else read_profile(find_profile(str(profile)))
     refuse_mixing(given)
+    wanted = None if reweight is None else read_reweight(given, *reweight)
+    if wanted is not None and quotas:
+        raise InputError(
+            "quotas fix the margins of the profile, which re-weighting changes; leave one out"
+        )
     place = place_of(out)
     run = {
         "profile": fingerprint(given),
@@ -134,6 +143,7 @@ def generate(
         "scale": scale,
         "icd10_sex_edit": icd10_sex_edit,
         "quotas": quotas,
+        "reweight": None if wanted is None else wanted.to_json(),
         "llmsyn": __version__,
     }
     with place.claimed(run, force=force):
@@ -150,11 +160,11 @@ def generate(
             progress=lambda done, total: told("calibrate", done, total),
         )
         compiled_at = time.perf_counter()
-        job = Job(place.name, n, seed, quotas)
+        job = Job(place.name, n, seed, quotas, wanted)
         drawn = _drawn(compiled, job, workers, engine, cluster)
         files, resumed = _draw_all(place, job, drawn, told)
         drawn_at = time.perf_counter()
-        manifest = _manifest(given, compiled, run, files, place.write_profile(given))
+        manifest = _manifest(given, compiled, run, files, place.write_profile(given), wanted)
         place.write_text("DATA_CARD.md", data_card(given, manifest))
         place.write_json(
             "run.json",
@@ -250,6 +260,7 @@ def _manifest(
     run: dict[str, Any],
     files: dict[str, dict[str, Any]],
     profile_sha256: str,
+    wanted: Reweight | None,
 ) -> dict[str, Any]:
     """Everything that says what this cohort is; equal for equal content."""
     checked = compiled.verification
@@ -265,6 +276,7 @@ def _manifest(
         "parts": [{"file": name, **files[name]} for name in sorted(files)],
         "profile": {"name": profile.name, "title": profile.title, "sha256": profile_sha256},
         "settings": {k: v for k, v in run.items() if k not in ("profile", "n", "seed", "llmsyn")},
+        **({} if wanted is None else {"reweighted": wanted.said_of(profile, run["n"])}),
         "network": {
             "key": compiled.key,
             "tables": [t.name for t in compiled.tables],
