@@ -17,6 +17,7 @@ from llmsyn.generation.card import data_card
 from llmsyn.generation.chunks import CHUNK, UNIT_TABLE, Job, write_chunk
 from llmsyn.generation.engines import Engine, run_chunks
 from llmsyn.generation.folder import MANIFEST
+from llmsyn.generation.memory import peak_bytes, peaks_of, process_name
 from llmsyn.generation.places import Place, is_url, place_of
 from llmsyn.knowledge.associations import PARTS, associations
 from llmsyn.knowledge.loading import load_base, log_odds
@@ -161,7 +162,8 @@ def generate(
         )
         compiled_at = time.perf_counter()
         job = Job(place.name, n, seed, quotas, wanted)
-        drawn = _drawn(compiled, job, workers, engine, cluster)
+        peaks: dict[str, int] = {}
+        drawn = _drawn(compiled, job, workers, engine, cluster, peaks)
         files, resumed = _draw_all(place, job, drawn, told)
         drawn_at = time.perf_counter()
         manifest = _manifest(given, compiled, run, files, place.write_profile(given), wanted)
@@ -176,6 +178,7 @@ def generate(
                 "workers": workers,
                 "engine": engine,
                 "resumed_chunks": resumed,
+                **peaks_of(peaks),
                 "machine": platform.machine(),
                 "python": platform.python_version(),
             },
@@ -224,9 +227,19 @@ def _draw_all(
 
 
 def _drawn(
-    compiled: Compiled, job: Job, workers: int, engine: Engine, cluster: str | None
+    compiled: Compiled,
+    job: Job,
+    workers: int,
+    engine: Engine,
+    cluster: str | None,
+    peaks: dict[str, int],
 ) -> Callable[[list[int]], Iterator[tuple[int, dict[str, dict[str, Any]]]]]:
-    """The function that draws some chunks, in this process or on an engine."""
+    """The function that draws some chunks, in this process or on an engine.
+
+    Parameters
+    ----------
+    peaks : filled with the peak memory of every worker process, in bytes.
+    """
 
     def draw(todo: list[int]) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
         if not todo:
@@ -238,7 +251,10 @@ def _drawn(
             return
         with place_of(job.folder).shared(compiled.network):
             task = partial(_in_worker, compiled.key, job)
-            yield from run_chunks(engine, task, todo, workers=workers, cluster=cluster)
+            done = run_chunks(engine, task, todo, workers=workers, cluster=cluster)
+            for chunk, files, worker, peak in done:
+                peaks[worker] = max(peaks.get(worker, 0), peak)
+                yield chunk, files
 
     return draw
 
@@ -246,12 +262,18 @@ def _drawn(
 _programs: dict[str, Program] = {}
 
 
-def _in_worker(key: str, job: Job, chunk: int) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Write one chunk in a worker process, which keeps the program of its last network."""
+def _in_worker(key: str, job: Job, chunk: int) -> tuple[int, dict[str, dict[str, Any]], str, int]:
+    """Write one chunk in a worker process, which keeps the program of its last network.
+
+    Returns
+    -------
+    The chunk, its files, the process and its peak memory so far.
+    """
     if key not in _programs:
         _programs.clear()
         _programs[key] = compile_program(place_of(job.folder).network())
-    return chunk, write_chunk(_programs[key], job, chunk)
+    files = write_chunk(_programs[key], job, chunk)
+    return chunk, files, process_name(), peak_bytes() or 0
 
 
 def _manifest(
