@@ -203,6 +203,13 @@ def generate(
         click.echo(f"re-weighted: {found['units']:,} of {n:,} have {found['condition']}{was}")
     for note in network["notes"]:
         click.echo(f"note: {note}", err=True)
+    if misses := network["misses"]:
+        worst, more = misses[0], f" and {len(misses) - 1} more cells" if misses[1:] else ""
+        click.echo(
+            f"note: {worst['cell']} is drawn for {worst['estimate']:.4f} of the units, published "
+            f"is {worst['target']:.4f}{more}: manifest.json, network.misses",
+            err=True,
+        )
     click.echo(
         f"{n:,} synthetic {result.manifest['unit']}s in {result.place} "
         f"(network {result.compile_seconds:.1f} s, drawing {result.draw_seconds:.1f} s; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -122,6 +123,8 @@ def generate(
     ProfileError : the profile mixes noisy numbers with exact ones.
     """
     _check_numbers(n, seed, workers)
+    if not (math.isfinite(scale) and scale >= 0):
+        raise InputError(f"knowledge scale {scale:g} is no factor; give 0 (no effect) or more")
     if cluster is not None and engine == "local":
         raise InputError(f"--cluster {cluster} needs an engine that has clusters; add --engine")
     told = progress or (lambda stage, done, total: None)
