@@ -220,6 +220,6 @@ def test_records_go_to_stderr_once(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_misspelt_command_is_told_which_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
     for words, meant in ((["chek"], "check"), (["profile", "extrct"], "extract")):
         assert main.main(words) == 2
-        assert f"did you mean {meant}?" in capsys.readouterr().err
+        assert f"Did you mean '{meant}'?" in capsys.readouterr().err
     assert main.main(["zzz"]) == 2
-    assert "did you mean" not in capsys.readouterr().err
+    assert "Did you mean" not in capsys.readouterr().err

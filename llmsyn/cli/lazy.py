@@ -82,7 +82,7 @@ class LazyGroup(click.Group):
         if args and self.get_command(ctx, args[0]) is None:
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             if close:
-                ctx.fail(f"No such command '{args[0]}'; did you mean {close[0]}?")
+                ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

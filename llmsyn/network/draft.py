@@ -31,7 +31,7 @@ from llmsyn.network.settling import settle
 from llmsyn.profile.tables import Table
 from llmsyn.profile.terms import Range
 from llmsyn.profile.types import Profile
-from llmsyn.profile.variables import UNLISTED, CodeSet, Numeric
+from llmsyn.profile.variables import UNLISTED, Categorical, CodeSet, Numeric
 
 NO_MAIN = "(none)"
 """Level of ``X.main`` for a unit without a main code."""
@@ -99,6 +99,8 @@ def draft(profile: Profile, cuts: dict[str, set[float]], tables: Iterable[Table]
         else:
             level = LevelVariable(variable.name, variable.levels, "categorical")
             counts = variable.counts
+        if not isinstance(published, CodeSet):
+            _note_equal(made, published, variable.counts)
         _warn_total(made, variable.name, counts, variable.half_width, variable.sigma)
         _add_level(made, level, fill_margin(counts, profile.n_units))
     return made
@@ -162,6 +164,16 @@ def _split_bins(variable: Numeric, cuts: Iterable[float]) -> tuple[LevelVariable
         bool(variable.has_missing),
     )
     return level, values
+
+
+def _note_equal(made: Draft, published: Categorical | Numeric, settled: FloatArray) -> None:
+    """Say that nothing is known of a variable, neither from its margin nor from tables."""
+    nothing = len(settled) > 1 and bool(np.isnan(published.counts).all())
+    known = settled[~np.isnan(settled)]
+    if nothing and (not len(known) or np.ptp(known) < 1e-6 * made.profile.n_units):
+        made.ledger.notes.append(
+            f"{published.name}: no level is printed; all are drawn equally often"
+        )
 
 
 def _note_assumed(made: Draft, code_set: CodeSet) -> None:
