@@ -30,6 +30,7 @@ from llmsyn.network.reconcile import (
 from llmsyn.network.settling import settle
 from llmsyn.profile.tables import Table
 from llmsyn.profile.terms import Range
+from llmsyn.profile.totals import nothing_unlisted
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import UNLISTED, Categorical, CodeSet, Numeric
 
@@ -181,6 +182,11 @@ def _note_assumed(made: Draft, code_set: CodeSet) -> None:
     if code_set.total is None and (code_set.listed is None or np.isnan(code_set.listed).all()):
         made.ledger.notes.append(
             f"{code_set.name}: no histogram of codes per unit is printed; its shape is assumed"
+        )
+    if nothing_unlisted(code_set):
+        made.ledger.notes.append(
+            f"{code_set.name}: main codes that are not listed are left out, as nothing says how "
+            "many such codes units have"
         )
     if code_set.unlisted is None and code_set.unlisted_per_unit and code_set.total is None:
         made.ledger.notes.append(
