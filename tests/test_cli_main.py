@@ -215,3 +215,11 @@ def test_records_go_to_stderr_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert out == ""
     assert err.count("\n") == 1
     assert err.endswith("INFO llmsyn.store: wrote a.csv\n")
+
+
+def test_a_misspelt_command_is_told_which_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, meant in ((["chek"], "check"), (["profile", "extrct"], "extract")):
+        assert main.main(words) == 2
+        assert f"Did you mean '{meant}'?" in capsys.readouterr().err
+    assert main.main(["zzz"]) == 2
+    assert "Did you mean" not in capsys.readouterr().err

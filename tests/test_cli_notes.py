@@ -135,3 +135,19 @@ def test_the_shipped_bank_passes_its_check() -> None:
     for language in ("en", "es", "et"):
         report = said("notes", "bank", "check", "--language", language, "--json")
         assert report["problems"] == []
+
+
+def test_a_language_without_prose_is_told_which_there_are(
+    cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["notes", str(cohort), "-o", str(tmp_path / "n.jsonl"), "--language", "xx"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "no notes in language 'xx'; there are en, es, et" in said and "/" not in said
+
+
+def test_help_of_groups_is_not_cut() -> None:
+    for group in ("profile", "knowledge", "notes", "ner", "export"):
+        said = CliRunner().invoke(cli, [group, "--help"], terminal_width=80).output
+        commands = said.partition("Commands:")[2]
+        assert commands and "..." not in commands, group

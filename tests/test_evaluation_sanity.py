@@ -187,11 +187,13 @@ def test_cost_is_what_the_run_wrote_down(tmp_path: Path) -> None:
                 "problem": "", "detail": {"prompt_tokens": 30, "completion_tokens": 12,
                                           "usd": 0.25}}  # fmt: skip
     ledger.write_text(f"{json.dumps(sent)}\n{json.dumps(answered)}\n")
-    run = {"compile_seconds": 2.0, "draw_seconds": 0.5, "machine": "x86_64", "python": "3.11"}
+    run = {"compile_seconds": 2.0, "draw_seconds": 0.5, "machine": "x86_64", "python": "3.11",
+           "workers": 2, "peak_bytes": 3 << 29}  # fmt: skip
     found = cost(evidence(N, run=run), ledger)
     values = {m.key: m.score.value for m in found.measures}
     assert values == {"cost.seconds": 2.5, "cost.units_per_second": N / 0.5, "cost.requests": 1,
-                      "cost.tokens": 42, "cost.usd": 0.25}  # fmt: skip
+                      "cost.peak_gib": 1.5, "cost.tokens": 42, "cost.usd": 0.25}  # fmt: skip
+    assert any("sum over all processes" in note for note in found.notes)
     assert cost(evidence(N)).measures[0].score.verdict == "undefined"
 
 

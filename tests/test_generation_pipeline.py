@@ -469,3 +469,10 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder, tmp_path, mon
     assert main.main(arguments(folder, tmp_path / "a")) == 0
     assert main.main(arguments(folder, tmp_path / "b")) == 0
     assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1.0])
+def test_a_scale_that_is_no_factor_is_refused(study, tmp_path, scale):
+    with pytest.raises(InputError, match="is no factor; give 0"):
+        drawn(study, tmp_path / "out", scale=scale)
+    assert not (tmp_path / "out").exists()

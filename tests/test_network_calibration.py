@@ -92,7 +92,7 @@ def test_a_bias_put_in_is_found(published):
         missed = {m.cell for m in verify(published.network, SHORT, n=50_000).misses}
     finally:
         node.base[:] = base
-    assert "dx (4,)" in missed
+    assert "dx=E" in missed
 
 
 def test_a_table_of_three_levels_is_met_without_its_pairs(rows):

@@ -222,6 +222,13 @@ def test_what_the_network_assumes_is_said(rows):
     notes = " ".join(compile_network(profile, settings=QUICK).network.notes)
     assert "drug: no histogram" in notes
     assert "dx: only the mean number of unlisted codes" in notes
+    assert "no level is printed" not in notes and "main codes that are not" not in notes
+    silent = change(profile_of(rows), "dx", unlisted=None)
+    notes = " ".join(compile_network(silent, settings=QUICK).network.notes)
+    assert "dx: main codes that are not listed are left out" in notes
+    hidden = change(profile_of(rows), "sex", counts=np.full(2, np.nan))
+    notes = " ".join(compile_network(hidden, settings=QUICK).network.notes)
+    assert "sex: no level is printed; all are drawn equally often" in notes
 
 
 def test_tables_that_cannot_be_used_are_named(rows):

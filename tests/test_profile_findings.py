@@ -292,3 +292,15 @@ def test_a_variable_that_does_not_add_up_is_found(x: np.ndarray, i: int, change:
     variables = (*profile.variables[:i], changed, *profile.variables[i + 1 :])
     findings = check_profile(dataclasses.replace(profile, variables=variables, tables=()))
     assert any("add up to" in f.message for f in findings)
+
+
+def test_main_codes_that_nothing_lets_be_drawn_are_named(tmp_path: Path) -> None:
+    from llmsyn.profile.template import write_template
+
+    write_template(tmp_path / "t")
+    assert _check(tmp_path / "t") == ()
+    (tmp_path / "t" / "diagnoses-histograms.csv").write_text(
+        "number,listed\n0,320\n1,460\n2,150\n3,60\n4,10\n"
+    )
+    (found,) = _check(tmp_path / "t")
+    assert found.severity == "warning" and "755 units have a main code" in found.message

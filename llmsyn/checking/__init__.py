@@ -6,6 +6,7 @@ from llmsyn.checking.cells import Block, Cell, blocks, cells
 from llmsyn.checking.comparison import check
 from llmsyn.checking.plausibility import Implausible, Plausibility, implausible
 from llmsyn.checking.report import Broken, CheckReport, Finding
+from llmsyn.checking.reweighted import Expected, expected
 from llmsyn.checking.violations import count_violations, rules_of
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Broken",
     "Cell",
     "CheckReport",
+    "Expected",
     "Finding",
     "Implausible",
     "Plausibility",
@@ -20,6 +22,7 @@ __all__ = [
     "cells",
     "check",
     "count_violations",
+    "expected",
     "implausible",
     "rules_of",
 ]

@@ -43,7 +43,7 @@ def align(measured: Profile, published: Profile) -> list[tuple[Block, FloatArray
     return pairs
 
 
-def _waived(block: Block, names: Collection[str]) -> BoolArray | None:
+def waived_cells(block: Block, names: Collection[str]) -> BoolArray | None:
     """The cells of a block that are named; None when there is none.
 
     A name is that of a cell (``a=1 & b=2``, in any order), a block and a place in it
@@ -152,7 +152,7 @@ class JoinedCells:
             residual,
         )
         for index, (block, _) in enumerate(pairs):
-            mask = _waived(block, waived)
+            mask = waived_cells(block, waived)
             if mask is not None:
                 found.waived[found.block == index] = mask.ravel()[kept[index]]
         return found

@@ -38,6 +38,7 @@ def check(
     waived: Collection[str] = (),
     independent: bool = True,
     strict: bool = False,
+    magnified: float = 1.0,
     top: int = 20,
 ) -> CheckReport:
     """Compare what a cohort has with what is published, cell by cell.
@@ -65,6 +66,8 @@ def check(
     independent : whether units were drawn one by one.  A real cohort, or one drawn with
         quotas, is nearer to its profile than chance, so the mean of z squared says nothing.
     strict : judge z at any n.
+    magnified : how many times a re-weighted cohort magnifies errors of the network (its share
+        of the rare group is met by fewer units of the 100,000 that are promised).
     top : how many cells ``worst`` has.
 
     Raises
@@ -77,8 +80,9 @@ def check(
     refuse_mixing(published)
     pairs = align(measured, published)
     table = JoinedCells.join(pairs, published.n_units, n, waived)
-    large = n > PROMISED_UNITS and not strict
-    z = table.z / math.sqrt(n / PROMISED_UNITS) if large else table.z
+    promised = PROMISED_UNITS / magnified
+    large = n > promised and not strict
+    z = table.z / math.sqrt(n / promised) if large else table.z
     tested = table.published & ~table.masked & ~table.waived
     limit = rule.z_limit(int(tested.sum()))
     beyond = tested & (np.abs(z) > limit)
@@ -86,10 +90,16 @@ def check(
     over = _above_threshold(table, published, n, limit)
 
     scores = [
-        _beyond_score(z, tested, beyond, limit, large=large),
+        _beyond_score(z, tested, beyond, limit, promised if large else None),
         _mask_score(table, broken_masks),
         _mean_z2_score(table, n, judged=independent and not large),
-        _largest_error(table, tested, n, judged=large),
+        _largest_error(
+            table,
+            tested,
+            n,
+            PROMISED_ERROR * magnified,
+            judged=large and n > PROMISED_UNITS,
+        ),
         *_rule_scores(impossibles, violation_counts or {}),
         *_distance_scores(pairs, published, n),
         *_unlisted_scores(measured, published),
@@ -130,15 +140,15 @@ def check(
 
 
 def _beyond_score(
-    z: FloatArray, tested: BoolArray, beyond: BoolArray, limit: float, *, large: bool
+    z: FloatArray, tested: BoolArray, beyond: BoolArray, limit: float, promised: float | None
 ) -> Score:
     if not tested.any():
         return undefined("largest |z|", "no cell is published with a share between 0 and 1")
     value = float(np.abs(z[tested]).max())
     number = int(beyond.sum())
     said = f"{number} of {int(tested.sum()):,} cells beyond z* = {limit:.2f}"
-    if large:
-        said += f", with standard errors of {PROMISED_UNITS:,} units"
+    if promised is not None:
+        said += f", with standard errors of {promised:,.0f} units"
     return Score("largest |z|", value, value, value, limit, "fail" if number else "pass", said)
 
 
@@ -174,7 +184,9 @@ def _mean_z2_score(table: JoinedCells, n: int, *, judged: bool) -> Score:
     return Score("mean z2", value, *interval, 1.0, verdict, said)
 
 
-def _largest_error(table: JoinedCells, tested: BoolArray, n: int, *, judged: bool) -> Score:
+def _largest_error(
+    table: JoinedCells, tested: BoolArray, n: int, accepted: float, *, judged: bool
+) -> Score:
     if not tested.any():
         return undefined("largest error of a share", "no cell is tested")
     p = rule.nearest_share(table.count[tested], n, table.share[tested], table.half_width[tested])
@@ -184,10 +196,8 @@ def _largest_error(table: JoinedCells, tested: BoolArray, n: int, *, judged: boo
     at = table.name(int(np.flatnonzero(tested)[worst]))
     if not judged:
         return Score("largest error of a share", value, value, value, reason=f"at {at}")
-    verdict: Verdict = "pass" if value <= PROMISED_ERROR else "fail"
-    return Score(
-        "largest error of a share", value, value, value, PROMISED_ERROR, verdict, f"at {at}"
-    )
+    verdict: Verdict = "pass" if value <= accepted else "fail"
+    return Score("largest error of a share", value, value, value, accepted, verdict, f"at {at}")
 
 
 def _rule_scores(

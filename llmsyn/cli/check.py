@@ -49,20 +49,22 @@ def check(
     r"""Measure COHORT in the form of PROFILE and compare every published number.
 
     COHORT is a folder that generate wrote, or the mapping file of a real one.  Tables that
-    the cohort was not asked to meet are not compared.  Ends with 4 where a cell, a variable
+    the cohort was not asked to meet are not compared; a re-weighted cohort is compared with
+    what follows from the profile for its new share, where anything does.  Ends with 4 where a cell, a variable
     or a rule is beyond its tolerance.
 
     \b
     Example:
       llmsyn check out/demo diabetes130
     """
-    from llmsyn.checking import Plausibility, count_violations, rules_of
+    from llmsyn.checking import Plausibility, count_violations, expected, rules_of
     from llmsyn.checking import check as compare
     from llmsyn.cohort.parts import open_cohort, read_manifest
     from llmsyn.errors import CheckFailed
     from llmsyn.knowledge.loading import load_base
     from llmsyn.knowledge.rules import impossibles
     from llmsyn.measurement import Counts
+    from llmsyn.profile.condition import Reweight
     from llmsyn.profile.reading import find_profile, read_profile
 
     manifest: dict[str, Any] = {} if cohort.suffix == ".toml" else read_manifest(cohort)
@@ -79,22 +81,37 @@ def check(
         soft.add(batch)
         for rule, units in count_violations([batch], rules).items():
             broken[rule] += units
+    wanted = settings.get("reweight")
+    changed = None
+    if wanted:
+        changed = expected(published, Reweight.from_json(wanted), network.get("unmet", ()))
     report = compare(
         counts.measurement().profile,
-        published,
+        published if changed is None else changed.profile,
         n=counts.n_units,
         impossibles=rules,
         violation_counts=broken,
         waived=network.get("unmet", ()),
-        independent=bool(manifest) and not settings.get("quotas", False),
+        independent=bool(manifest) and not wanted and not settings.get("quotas", False),
         strict=strict,
+        magnified=1.0 if changed is None else changed.magnified,
         top=top,
     )
     if as_json:
         said = {**report.to_json(), "implausible": [row.to_json() for row in soft.found()]}
+        if changed is not None:
+            cells = {"compared": changed.followed, "left_out": changed.left_out}
+            said["reweighted"] = {**wanted, **cells}
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))
     elif not quiet:
-        _show(report, f"{cohort} beside {published.name}")
+        if changed is not None:
+            click.echo(
+                f"re-weighted: {Reweight.from_json(wanted)}; {changed.followed:,} published cells "
+                f"are compared with what follows from that, and {changed.left_out:,} left out, "
+                "because the profile does not say how they depend on it"
+            )
+        named = "published" if changed is None else "expected"
+        _show(report, f"{cohort} beside {published.name}", named)
         for row in soft.found():
             click.echo(f"unlikely, not judged: {row}")
     if report.failed:
@@ -112,13 +129,13 @@ def _asked_for(profile: Profile, names: list[str] | None) -> Profile:
     return replace(profile, tables=tuple(t for t in profile.tables if t.name in set(names)))
 
 
-def _show(report: CheckReport, title: str) -> None:
+def _show(report: CheckReport, title: str, named: str) -> None:
     from rich.console import Console
 
     console = Console()
     console.print(f"{title}: {report.n:,} units, {report.n_cells:,} cells, z* = {report.limit:.2f}")
     if report.worst:
-        console.print(_cell_table(report))
+        console.print(_cell_table(report, named))
     console.print(_score_table(report))
     for each in report.broken[:20]:
         console.print(f"impossible ({each.rule}): {each.terms}: {each.units:,} units", markup=False)
@@ -131,13 +148,13 @@ def _show(report: CheckReport, title: str) -> None:
     console.print(f"check {verdict}")
 
 
-def _cell_table(report: CheckReport) -> Table:
+def _cell_table(report: CheckReport, named: str) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="Cells furthest from what is published", title_justify="left")
     table.add_column("cell", overflow="fold")
-    for name in ("published", "here", "error", "z"):
+    for name in (named, "here", "error", "z"):
         table.add_column(name, justify="right")
     table.add_column("")
     for cell in report.worst:

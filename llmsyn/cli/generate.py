@@ -66,6 +66,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--no-icd10-sex-edit", is_flag=True, help="CMS stopped this edit on 2024-10-01.")
 @click.option("--quotas", is_flag=True, help="Margins of the run as whole numbers.")
+@click.option(
+    "--reweight", type=(str, float), metavar="CONDITION SHARE",
+    help="Let SHARE of the units meet CONDITION (died=yes 0.3), the rest following from it.",
+)  # fmt: skip
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes.")
 @click.option(
     "--engine", type=click.Choice(["local", "dask", "ray", "spark"]), default="local",
@@ -94,6 +98,7 @@ def generate(
     knowledge_scale: float,
     no_icd10_sex_edit: bool,
     quotas: bool,
+    reweight: tuple[str, float] | None,
     workers: int,
     engine: str,
     cluster: str | None,
@@ -111,6 +116,8 @@ def generate(
       llmsyn generate diabetes130 -n 10000 --seed 1 -o out/demo
     """
     if method == "records":
+        if reweight is not None:
+            raise click.UsageError("--reweight is for the network; leave out --method records")
         if "://" in out:
             raise click.UsageError("records are written to a folder: -o takes no URL here")
         from llmsyn.cli.generate_records import write_records
@@ -158,6 +165,7 @@ def generate(
             scale=knowledge_scale,
             icd10_sex_edit=not no_icd10_sex_edit,
             quotas=quotas,
+            reweight=reweight,
             workers=workers,
             engine=engine,  # type: ignore[arg-type]
             cluster=cluster,
@@ -180,6 +188,7 @@ def generate(
                     "misses": len(network["misses"]),
                     "unmet": network["unmet"],
                     "notes": network["notes"],
+                    "reweighted": result.manifest.get("reweighted"),
                 },
                 indent=2,
             )
@@ -187,8 +196,20 @@ def generate(
         return
     if quiet:
         return
+    if reweight is not None:
+        found = result.manifest["reweighted"]
+        natural = found.get("published_share")
+        was = "" if natural is None else f" ({100 * natural:.3g}% in the profile)"
+        click.echo(f"re-weighted: {found['units']:,} of {n:,} have {found['condition']}{was}")
     for note in network["notes"]:
         click.echo(f"note: {note}", err=True)
+    if misses := network["misses"]:
+        worst, more = misses[0], f" and {len(misses) - 1} more cells" if misses[1:] else ""
+        click.echo(
+            f"note: {worst['cell']} is drawn for {worst['estimate']:.4f} of the units, published "
+            f"is {worst['target']:.4f}{more}: manifest.json, network.misses",
+            err=True,
+        )
     click.echo(
         f"{n:,} synthetic {result.manifest['unit']}s in {result.place} "
         f"(network {result.compile_seconds:.1f} s, drawing {result.draw_seconds:.1f} s; "

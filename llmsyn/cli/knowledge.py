@@ -90,7 +90,10 @@ def _is_estimate(record: Condition) -> bool:
     return record.profile is not None and record.profile.unverified
 
 
-@knowledge.command(epilog="Example: llmsyn knowledge show 428.0 --system icd9cm")
+@knowledge.command(
+    short_help="The record of a code or a drug, with every edge.",
+    epilog="Example: llmsyn knowledge show 428.0 --system icd9cm",
+)
 @click.argument("code")
 @click.option(
     "--system",

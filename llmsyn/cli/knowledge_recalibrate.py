@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from llmsyn.knowledge.recalibration import Fitted, Recalibration
 
 
-@click.command(epilog="Example: llmsyn knowledge recalibrate my-profile -o my-scale")
+@click.command(
+    short_help="Fit the class scale to the cross-tables of a profile.",
+    epilog="Example: llmsyn knowledge recalibrate my-profile -o my-scale",
+)
 @click.argument("name", metavar="PROFILE")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, metavar="OVERLAY",

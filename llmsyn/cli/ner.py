@@ -122,7 +122,7 @@ def train(
             show(report)
 
 
-@ner.command()
+@ner.command(short_help="Scores of a tagger on a corpus, with 95% intervals.")
 @click.argument("model")
 @click.argument("corpus", type=_FILE)
 @click.option("--policy", required=True, help="Label policy, shipped name or .toml.")

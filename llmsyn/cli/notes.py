@@ -52,7 +52,7 @@ def notes() -> None:
     """
 
 
-@notes.command()
+@notes.command(short_help="Write one note about each patient of a cohort.")
 @click.argument("cohort", type=_FILE)
 @click.option("-o", "--out", required=True, type=_FILE, help="File to write.")
 @click.option("--language", default="en", show_default=True, help="Folder of knowledge/prose.")
@@ -156,7 +156,7 @@ def passages(
     _say(tally.to_json(), f"in {out}", as_json, quiet)
 
 
-@notes.command()
+@notes.command(short_help="Convert notes to another format.")
 @click.argument("source", type=_FILE)
 @click.argument("target", type=_FILE)
 @click.option(

@@ -156,7 +156,10 @@ def show(name: str, top: int, as_json: bool, quiet: bool) -> None:
         _print(summary_view(summary))
 
 
-@profile.command(epilog="Example: llmsyn profile diff ./january ./february --top 50")
+@profile.command(
+    short_help="Compare two profiles.",
+    epilog="Example: llmsyn profile diff ./january ./february --top 50",
+)
 @click.argument("a")
 @click.argument("b")
 @click.option(

@@ -14,6 +14,7 @@ from llmsyn.profile.finding import Finding
 from llmsyn.profile.summary import Summary, VariableSummary
 
 _MOST_LEVELS = 24
+_MOST_LEFT_OUT = 3
 
 
 def summary_view(summary: Summary) -> RenderableType:
@@ -101,7 +102,9 @@ def _disclosure(summary: Summary) -> str:
     if what.predicted_membership_auc is not None:
         parts.append(f"predicted membership AUC {what.predicted_membership_auc:.3f}")
     if what.left_out:
-        parts.append(f"left out: {', '.join(what.left_out)}")
+        more = len(what.left_out) - _MOST_LEFT_OUT
+        said = ", ".join(what.left_out[:_MOST_LEFT_OUT])
+        parts.append(f"left out: {said}" + (f" and {more} more (--json)" if more > 0 else ""))
     return "; ".join(parts)
 
 

@@ -13,6 +13,7 @@ from llmsyn.evaluation.types import Evidence, Findings, Measure
 NAMES = {
     "seconds": "seconds to make the units",
     "units_per_second": "units drawn in a second",
+    "peak_gib": "peak memory to make the units, GiB",
     "requests": "requests to a language model",
     "tokens": "tokens sent and received",
     "usd": "price of the requests, USD",
@@ -20,7 +21,7 @@ NAMES = {
 
 
 def cost(evidence: Evidence, ledger: Path | None = None) -> Findings:
-    """Seconds from ``run.json``; requests, tokens and money from a ledger of what was sent.
+    """Seconds and memory from ``run.json``; requests, tokens and money from a ledger of what was sent.
 
     Parameters
     ----------
@@ -39,6 +40,9 @@ def cost(evidence: Evidence, ledger: Path | None = None) -> Findings:
     draw = run.get("draw_seconds")
     if isinstance(draw, (int, float)) and draw > 0:
         found["units_per_second"] = len(evidence.synthetic) / float(draw)
+    peak = run.get("peak_bytes")
+    if isinstance(peak, (int, float)) and peak > 0:
+        found["peak_gib"] = float(peak) / 2**30
     if ledger is not None:
         found |= of_ledger(ledger)
     measures = [
@@ -50,6 +54,9 @@ def cost(evidence: Evidence, ledger: Path | None = None) -> Findings:
     notes = []
     if run.get("network_from_cache"):
         notes.append("The network came from the cache, so its calibration is not in the seconds.")
+    if "peak_gib" in found and run.get("workers", 1) != 1:
+        notes.append("Peak memory is the sum over all processes, so shared pages count more "
+                     "than once.")  # fmt: skip
     if run.get("machine"):
         notes.append(f"On {run.get('machine')}, Python {run.get('python')}.")
     return Findings("cost", "cost", tuple(measures), notes=tuple(notes),

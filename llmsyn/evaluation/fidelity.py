@@ -6,6 +6,7 @@ Each distance is taken three times against the holdout: of the synthetic units, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -65,7 +66,20 @@ def fidelity(evidence: Evidence) -> Findings:
             "Ceiling: members against holdout. Floor: independent marginals against holdout.",
             f"{len(compared.frequent)} frequent columns, {len(compared.i):,} pairs, of which "
             f"{int(compared.associated.sum()):,} associated in real units (|z| > 3).",
+            *_reweighted(evidence),
         ),
+    )
+
+
+def _reweighted(evidence: Evidence) -> tuple[str, ...]:
+    """What a reader of a re-weighted cohort's shares must know."""
+    found = evidence.manifest.get("reweighted")
+    if not isinstance(found, dict):
+        return ()
+    return (
+        f"The synthetic cohort was re-weighted ({found.get('condition')} in "
+        f"{100 * float(found.get('share', math.nan)):g}% of the units): its shares differ from the "
+        "members' on purpose, so these measures do not judge the generator.",
     )
 
 

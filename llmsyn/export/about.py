@@ -57,6 +57,7 @@ def facts(
             "n": source.manifest["n"],
             "unit": source.manifest["unit"],
             "seed": source.manifest["seed"],
+            "reweighted": source.manifest.get("reweighted"),
         },
         "dates": {
             "seed": calendar.seed,
@@ -97,6 +98,7 @@ def readme(source: Source, exported: Exported) -> str:
         f"profile {_plain(source.profile.name)} with seed {source.manifest['seed']}; "
         "`export.json` says the rest.",
         "",
+        *_reweighted(source),
         _DATES,
         "",
         "| table | rows |",
@@ -110,6 +112,17 @@ def readme(source: Source, exported: Exported) -> str:
             for what, n in exported.left_out.items()
         ]
     return "\n".join(lines) + "\n"
+
+
+def _reweighted(source: Source) -> list[str]:
+    found = source.manifest.get("reweighted")
+    if not found:
+        return []
+    return [
+        f"Re-weighted: {found['units']:,} of them have {_plain(found['condition'])}, on purpose; no "
+        "rate of these tables is one of the population.",
+        "",
+    ]
 
 
 def _plain(text: object) -> str:

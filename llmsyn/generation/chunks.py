@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import pyarrow.parquet as pq
 from llmsyn.errors import InfeasibleError
 from llmsyn.generation.places import place_of
 from llmsyn.generation.quotas import quota_uniforms
+from llmsyn.generation.reweighting import draw_reweighted
 from llmsyn.network.drawing import Drawn, LevelProgram, Program, chunk_generator, run
 from llmsyn.network.model import LevelVariable, Network
-from llmsyn.profile.variables import UNLISTED
+from llmsyn.profile.condition import Reweight
+from llmsyn.profile.variables import UNLISTED, FloatArray
 from llmsyn.store import sha256_file
 
 CHUNK = 50_000
@@ -31,6 +34,7 @@ class Job:
     n: int
     seed: int
     quotas: bool
+    reweight: Reweight | None = None
 
 
 def file_names(network: Network, chunk: int) -> dict[str, str]:
@@ -56,6 +60,18 @@ def draw(program: Program, job: Job, chunk: int) -> dict[str, pa.Table]:
             for step in program.steps
             if isinstance(step, LevelProgram)
         }
+    if job.reweight is None:
+        drawn = _run(program, n, random, fixed)
+    else:
+        more = partial(_run, program, random=random, fixed=fixed)
+        drawn = draw_reweighted(program.network, job.reweight, start, n, random, more)
+    return _tables(program.network, drawn, start, random)
+
+
+def _run(
+    program: Program, n: int, random: np.random.Generator, fixed: dict[int, FloatArray]
+) -> Drawn:
+    """Units as the network draws them, refused where its rules leave too little."""
     drawn = run(program, n, random, fixed=fixed)
     n_slots = int(drawn.starts[-1].sum()) + n
     if drawn.short > max(3, n_slots // 1000):
@@ -63,7 +79,7 @@ def draw(program: Program, job: Job, chunk: int) -> dict[str, pa.Table]:
             f"{drawn.short:,} of {n_slots:,} draws had nothing left that the rules allow; the "
             "profile asks for more codes per unit than its rules leave"
         )
-    return _tables(program.network, drawn, start, random)
+    return drawn
 
 
 def write_chunk(program: Program, job: Job, chunk: int) -> dict[str, dict[str, Any]]:

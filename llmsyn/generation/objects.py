@@ -42,7 +42,13 @@ class ObjectPlace:
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
-            raise MissingExtra("fsspec", extra="s3") from error
+            scheme = url.partition(":")[0]
+            if scheme not in _EXTRAS:
+                raise OutputError(
+                    f"cannot write to {url}: nothing is known of {scheme}://; name a folder, or a "
+                    "URL such as s3://bucket/name"
+                ) from error
+            raise MissingExtra("fsspec", extra=_EXTRAS[scheme]) from error
         try:
             self._fs, root = url_to_fs(self.name)
         except ImportError as error:

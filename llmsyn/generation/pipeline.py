@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from llmsyn.generation.card import data_card
 from llmsyn.generation.chunks import CHUNK, UNIT_TABLE, Job, write_chunk
 from llmsyn.generation.engines import Engine, run_chunks
 from llmsyn.generation.folder import MANIFEST
+from llmsyn.generation.memory import peak_bytes, peaks_of, process_name
 from llmsyn.generation.places import Place, is_url, place_of
 from llmsyn.knowledge.associations import PARTS, associations
 from llmsyn.knowledge.loading import load_base, log_odds
@@ -30,6 +32,7 @@ from llmsyn.network.compiling import (
     fingerprint,
 )
 from llmsyn.network.drawing import Program, compile_program
+from llmsyn.profile.condition import Reweight, read_reweight
 from llmsyn.profile.mixing import refuse_mixing
 from llmsyn.profile.reading import find_profile, read_profile
 from llmsyn.profile.types import Profile
@@ -78,6 +81,7 @@ def generate(
     scale: float = 1.0,
     icd10_sex_edit: bool = True,
     quotas: bool = False,
+    reweight: tuple[str, float] | None = None,
     workers: int = 1,
     engine: Engine = "local",
     cluster: str | None = None,
@@ -99,6 +103,8 @@ def generate(
     scale : multiplies every log odds ratio of the knowledge base.
     icd10_sex_edit : whether sex edits hold for ICD-10 codes too.
     quotas : whole-number margins (see :mod:`llmsyn.generation.quotas`).
+    reweight : a condition (``"died=yes"``, ``"diagnoses=4280"``) and the share of the units
+        that is to have it (see :mod:`llmsyn.generation.reweighting`).
     out : a folder, or a URL of an object store (:mod:`llmsyn.generation.places`).
     workers : processes that draw and write.
     engine, cluster : who runs them (:mod:`llmsyn.generation.engines`).  On a cluster every
@@ -117,11 +123,18 @@ def generate(
     ProfileError : the profile mixes noisy numbers with exact ones.
     """
     _check_numbers(n, seed, workers)
+    if not (math.isfinite(scale) and scale >= 0):
+        raise InputError(f"knowledge scale {scale:g} is no factor; give 0 (no effect) or more")
     if cluster is not None and engine == "local":
         raise InputError(f"--cluster {cluster} needs an engine that has clusters; add --engine")
     told = progress or (lambda stage, done, total: None)
     given = profile if isinstance(profile, Profile) else read_profile(find_profile(str(profile)))
     refuse_mixing(given)
+    wanted = None if reweight is None else read_reweight(given, *reweight)
+    if wanted is not None and quotas:
+        raise InputError(
+            "quotas fix the margins of the profile, which re-weighting changes; leave one out"
+        )
     place = place_of(out)
     run = {
         "profile": fingerprint(given),
@@ -134,6 +147,7 @@ def generate(
         "scale": scale,
         "icd10_sex_edit": icd10_sex_edit,
         "quotas": quotas,
+        "reweight": None if wanted is None else wanted.to_json(),
         "llmsyn": __version__,
     }
     with place.claimed(run, force=force):
@@ -150,11 +164,12 @@ def generate(
             progress=lambda done, total: told("calibrate", done, total),
         )
         compiled_at = time.perf_counter()
-        job = Job(place.name, n, seed, quotas)
-        drawn = _drawn(compiled, job, workers, engine, cluster)
+        job = Job(place.name, n, seed, quotas, wanted)
+        peaks: dict[str, int] = {}
+        drawn = _drawn(compiled, job, workers, engine, cluster, peaks)
         files, resumed = _draw_all(place, job, drawn, told)
         drawn_at = time.perf_counter()
-        manifest = _manifest(given, compiled, run, files, place.write_profile(given))
+        manifest = _manifest(given, compiled, run, files, place.write_profile(given), wanted)
         place.write_text("DATA_CARD.md", data_card(given, manifest))
         place.write_json(
             "run.json",
@@ -166,6 +181,7 @@ def generate(
                 "workers": workers,
                 "engine": engine,
                 "resumed_chunks": resumed,
+                **peaks_of(peaks),
                 "machine": platform.machine(),
                 "python": platform.python_version(),
             },
@@ -214,9 +230,19 @@ def _draw_all(
 
 
 def _drawn(
-    compiled: Compiled, job: Job, workers: int, engine: Engine, cluster: str | None
+    compiled: Compiled,
+    job: Job,
+    workers: int,
+    engine: Engine,
+    cluster: str | None,
+    peaks: dict[str, int],
 ) -> Callable[[list[int]], Iterator[tuple[int, dict[str, dict[str, Any]]]]]:
-    """The function that draws some chunks, in this process or on an engine."""
+    """The function that draws some chunks, in this process or on an engine.
+
+    Parameters
+    ----------
+    peaks : filled with the peak memory of every worker process, in bytes.
+    """
 
     def draw(todo: list[int]) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
         if not todo:
@@ -228,7 +254,10 @@ def _drawn(
             return
         with place_of(job.folder).shared(compiled.network):
             task = partial(_in_worker, compiled.key, job)
-            yield from run_chunks(engine, task, todo, workers=workers, cluster=cluster)
+            done = run_chunks(engine, task, todo, workers=workers, cluster=cluster)
+            for chunk, files, worker, peak in done:
+                peaks[worker] = max(peaks.get(worker, 0), peak)
+                yield chunk, files
 
     return draw
 
@@ -236,12 +265,18 @@ def _drawn(
 _programs: dict[str, Program] = {}
 
 
-def _in_worker(key: str, job: Job, chunk: int) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Write one chunk in a worker process, which keeps the program of its last network."""
+def _in_worker(key: str, job: Job, chunk: int) -> tuple[int, dict[str, dict[str, Any]], str, int]:
+    """Write one chunk in a worker process, which keeps the program of its last network.
+
+    Returns
+    -------
+    The chunk, its files, the process and its peak memory so far.
+    """
     if key not in _programs:
         _programs.clear()
         _programs[key] = compile_program(place_of(job.folder).network())
-    return chunk, write_chunk(_programs[key], job, chunk)
+    files = write_chunk(_programs[key], job, chunk)
+    return chunk, files, process_name(), peak_bytes() or 0
 
 
 def _manifest(
@@ -250,6 +285,7 @@ def _manifest(
     run: dict[str, Any],
     files: dict[str, dict[str, Any]],
     profile_sha256: str,
+    wanted: Reweight | None,
 ) -> dict[str, Any]:
     """Everything that says what this cohort is; equal for equal content."""
     checked = compiled.verification
@@ -265,6 +301,7 @@ def _manifest(
         "parts": [{"file": name, **files[name]} for name in sorted(files)],
         "profile": {"name": profile.name, "title": profile.title, "sha256": profile_sha256},
         "settings": {k: v for k, v in run.items() if k not in ("profile", "n", "seed", "llmsyn")},
+        **({} if wanted is None else {"reweighted": wanted.said_of(profile, run["n"])}),
         "network": {
             "key": compiled.key,
             "tables": [t.name for t in compiled.tables],

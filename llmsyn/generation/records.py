@@ -23,6 +23,7 @@ from llmsyn.errors import InputError, ServiceError
 from llmsyn.generation.card import data_card
 from llmsyn.generation.chunks import UNIT_TABLE
 from llmsyn.generation.folder import MANIFEST, claimed
+from llmsyn.generation.memory import peaks_of
 from llmsyn.generation.pipeline import MANIFEST_SCHEMA, SEED_LIMIT, Progress, knowledge_hashes
 from llmsyn.generation.proposals import proposals_of, write_drawn
 from llmsyn.generation.starts import Starts, draw_starts
@@ -147,6 +148,7 @@ def generate_records(
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(time.perf_counter() - begun, 3),
             "model": asdict(model.tally),
+            **peaks_of({}),
             "machine": platform.machine(),
             "python": platform.python_version(),
         }

@@ -157,7 +157,7 @@ def _level(cohort: Cohort, variable: Categorical) -> IntArray:
         if used:
             shown = ", ".join(repr(name) for name in used[:5])
             raise CohortError(
-                f"{variable.name!r} has the level {shown}, which the profile does not name; it "
+                f"{variable.name!r} has {'the level' if len(used) == 1 else 'levels'} {shown}, which the profile does not name; it "
                 f"names {', '.join(variable.levels[:10])}: recode it in the mapping, or measure "
                 "with a profile of this population",
                 column=variable.name,

@@ -119,8 +119,8 @@ def compile_network(
         found = verify(network, settings)
         if path is not None:
             save_network(network, path, found)
-    for miss in found.misses[:5]:
-        log.warning("%s: published share %.5f, drawn %.5f", miss.cell, miss.target, miss.estimate)
+    for miss in found.misses:
+        log.info("%s: published share %.5f, drawn %.5f", miss.cell, miss.target, miss.estimate)
     return Compiled(network, found, used, frozenset(made.ledger.unmet), key, cached is not None)
 
 

@@ -30,8 +30,9 @@ from llmsyn.network.reconcile import (
 from llmsyn.network.settling import settle
 from llmsyn.profile.tables import Table
 from llmsyn.profile.terms import Range
+from llmsyn.profile.totals import nothing_unlisted
 from llmsyn.profile.types import Profile
-from llmsyn.profile.variables import UNLISTED, CodeSet, Numeric
+from llmsyn.profile.variables import UNLISTED, Categorical, CodeSet, Numeric
 
 NO_MAIN = "(none)"
 """Level of ``X.main`` for a unit without a main code."""
@@ -99,6 +100,8 @@ def draft(profile: Profile, cuts: dict[str, set[float]], tables: Iterable[Table]
         else:
             level = LevelVariable(variable.name, variable.levels, "categorical")
             counts = variable.counts
+        if not isinstance(published, CodeSet):
+            _note_equal(made, published, variable.counts)
         _warn_total(made, variable.name, counts, variable.half_width, variable.sigma)
         _add_level(made, level, fill_margin(counts, profile.n_units))
     return made
@@ -164,11 +167,26 @@ def _split_bins(variable: Numeric, cuts: Iterable[float]) -> tuple[LevelVariable
     return level, values
 
 
+def _note_equal(made: Draft, published: Categorical | Numeric, settled: FloatArray) -> None:
+    """Say that nothing is known of a variable, neither from its margin nor from tables."""
+    nothing = len(settled) > 1 and bool(np.isnan(published.counts).all())
+    known = settled[~np.isnan(settled)]
+    if nothing and (not len(known) or np.ptp(known) < 1e-6 * made.profile.n_units):
+        made.ledger.notes.append(
+            f"{published.name}: no level is printed; all are drawn equally often"
+        )
+
+
 def _note_assumed(made: Draft, code_set: CodeSet) -> None:
     """Say which distributions of numbers of codes are assumptions."""
     if code_set.total is None and (code_set.listed is None or np.isnan(code_set.listed).all()):
         made.ledger.notes.append(
             f"{code_set.name}: no histogram of codes per unit is printed; its shape is assumed"
+        )
+    if nothing_unlisted(code_set):
+        made.ledger.notes.append(
+            f"{code_set.name}: main codes that are not listed are left out, as nothing says how "
+            "many such codes units have"
         )
     if code_set.unlisted is None and code_set.unlisted_per_unit and code_set.total is None:
         made.ledger.notes.append(

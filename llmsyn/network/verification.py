@@ -11,6 +11,7 @@ import numpy as np
 
 from llmsyn.network.calibration import Settings, estimate, pilot_sums
 from llmsyn.network.model import BoolArray, FloatArray, IntArray, LevelNode, Network, SlotNode
+from llmsyn.network.naming import axes_of, cell_name
 
 ALLOWED_BIAS = 0.0005
 """Largest bias of a share that METHOD.md section 3 promises."""
@@ -88,7 +89,8 @@ def _published(
         values = estimate(step, sums[index], counts, n)
         spans = _spans(step.node, len(values))
         rows = zip(*_targets(network, step.node), values, spans, strict=True)
-        for what, target, hard, value, span in rows:
+        axes = axes_of(network, step.node)
+        for (what, target, hard, value, span), labels in zip(rows, axes, strict=True):
             if target is None or value.shape != target.shape:
                 continue
             goal, drawn, known = target, value, hard
@@ -96,7 +98,7 @@ def _published(
                 member = np.eye(int(span.max()) + 1)[span]
                 goal, drawn, known = target @ member, value @ member, hard @ member > 0
             keep = ~np.isnan(goal) & known
-            names += [f"{what} {tuple(int(i) for i in w)}" for w in np.argwhere(keep)]
+            names += [cell_name(what, w, labels, span) for w in np.argwhere(keep)]
             targets.append(goal[keep])
             estimates.append(drawn[keep])
     if not targets:

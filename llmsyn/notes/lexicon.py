@@ -234,8 +234,9 @@ def lexicon(language: str, folder: Path | None = None) -> Lexicon:
     place = folder or prose_folder()
     file = place / language / "surfaces.toml"
     if not file.is_file():
+        there = sorted(f.parent.name for f in place.glob("*/surfaces.toml"))
         raise KnowledgeError(
-            f"there are no names for language {language!r}; write surfaces.toml", file=file
+            f"there are no notes in language '{language}'; there are {', '.join(there) or 'none'}"
         )
     base = load_base()
     named, defined = read_toml(file), read_toml(place / "concepts.toml")

@@ -69,7 +69,7 @@ kind = "codes"              # a list of codes per unit
 stage = "diagnoses"
 systems = ["icd10cm"]       # with two systems, write codes as icd10cm:I509
 file = "diagnoses.csv"      # columns code and count or share; main_count or main_share if known
-histograms = "diagnoses-histograms.csv"   # how many codes a unit has; leave out if unknown
+histograms = "diagnoses-histograms.csv"   # how many codes a unit has, and how many others
 concept = "diagnoses"
 
 [[variables]]
@@ -117,7 +117,9 @@ _FILES = {
         'A419,"Sepsis, unspecified organism",160,110\n'
         "(unlisted),,,755\n"
     ),
-    "diagnoses-histograms.csv": "number,listed\n0,320\n1,460\n2,150\n3,60\n4,10\n",
+    "diagnoses-histograms.csv": (
+        "number,listed,unlisted\n0,320,0\n1,460,90\n2,150,210\n3,60,300\n4,10,400\n"
+    ),
     "drugs.csv": "code,share\nfurosemide,0.34\nvancomycin,0.27\nnorepinephrine,0.19\n",
     "died.csv": "level,count\nno,890\nyes,110\n",
     "table-died-by-sex.csv": "died,sex,count\nno,F,388\nno,M,502\nyes,F,52\nyes,M,58\n",

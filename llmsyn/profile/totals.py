@@ -154,6 +154,13 @@ def _main(profile: Profile, codes: CodeSet, source: Source) -> Iterator[Finding]
             f"'{codes.codes[i]}' is the main code of {codes.main[i]:,.6g} units and a code of "
             f"only {codes.counts[i]:,.6g}; correct one of the two",
         )
+    if nothing_unlisted(codes):
+        yield warning_at(
+            source.last(name),
+            f"{codes.main_unlisted:,.6g} units have a main code of {codes.name} that is not "
+            "listed, but nothing says how many such codes units have, so none can be drawn; add "
+            "a column unlisted to the histograms, or unlisted_per_unit",
+        )
     last = [] if codes.main_unlisted is None else [codes.main_unlisted]
     every = np.append(codes.main, last)
     yield from _bounds(profile, codes, name, every, source)
@@ -174,6 +181,12 @@ def _main(profile: Profile, codes: CodeSet, source: Source) -> Iterator[Finding]
                 f"{most - none - total:,.6g} units have codes but no main code, listed or not; "
                 "check the main counts",
             )
+
+
+def nothing_unlisted(codes: CodeSet) -> bool:
+    """Whether main codes are unlisted while nothing is said of the number of such codes."""
+    silent = codes.unlisted is None and codes.total is None and not codes.unlisted_per_unit
+    return silent and bool(codes.main_unlisted and codes.main_unlisted > 0)
 
 
 def _without_codes(codes: CodeSet) -> float | None:
