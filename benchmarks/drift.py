@@ -90,9 +90,10 @@ def compare(was: Claim, now: Claim, *, same: bool) -> list[Drift]:
 
 def same_place(committed: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether numbers may be asked to be equal: architecture, Python and packages are."""
-    return all(
-        committed[key] == now[key] for key in ("versions", "python")
-    ) and committed["machine"]["architecture"] == now["machine"]["architecture"]
+    return (
+        all(committed[key] == now[key] for key in ("versions", "python"))
+        and committed["machine"]["architecture"] == now["machine"]["architecture"]
+    )
 
 
 def _claims(result: Mapping[str, Any]) -> Sequence[Claim]:
