@@ -156,6 +156,8 @@ def measures(report: Report) -> Iterator[Claim]:
             continue
         key = f"{m.key} {m.of}".strip()
         what = m.score.metric if not m.of or m.of in m.score.metric else f"{m.score.metric}, {m.of}"
+        if what.startswith("predicted"):
+            what += f" ({m.key.split('.')[1].replace('_', ' ')})"
         kind = "interval" if m.key.startswith(LEARNED) else "exact"
         controls = ", ".join(
             f"{c.role}: {c.name} {c.score.value:.3f}"

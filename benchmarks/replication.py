@@ -7,7 +7,7 @@
 reports for language, religion, marital status, ethnicity, insurance, death, ICD-9 and CPT codes
 is measured the same way, for a network of outcome tables and knowledge (10,000 stays); beside it
 members (ceiling), independent marginals (floor), and the ranges that LLMSYN prints.
-docs/replication.md is filled from the result by docs/numbers.py.
+docs/replication.md is filled from the result by docs/page_numbers.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cells import check_cohort
 from protocol import (
     data_dir_option,
     drawn,
@@ -56,10 +57,15 @@ def line(question: str, measure: Measure, published: str) -> dict[str, Any]:
     }
 
 
-def lines(report: Report) -> dict[str, list[dict[str, Any]]]:
-    """The tables of the page, by what they are about."""
+def lines(report: Report, said: dict[str, float]) -> dict[str, list[dict[str, Any]]]:
+    """The tables of the page, by what they are about.
+
+    Parameters
+    ----------
+    said : distance of each column to the published profile, by ``ks COLUMN`` or ``tv COLUMN``.
+    """
     return {
-        "columns": list(_columns(report)),
+        "columns": list(_columns(report, said)),
         "codes": list(_codes(report)),
         "utility": list(_utility(report)),
         "pairs": [line(m.of, m, "") for m in report.of("fidelity.mmd")],
@@ -67,10 +73,13 @@ def lines(report: Report) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _columns(report: Report) -> Iterator[dict[str, Any]]:
+def _columns(report: Report, said: dict[str, float]) -> Iterator[dict[str, Any]]:
     for measure in report.of("fidelity.variable"):
         kind = "KS" if measure.score.metric.startswith("KS") else "TV"
-        yield line(f"{measure.of} ({kind})", measure, f"{PUBLISHED[kind]} over its columns")
+        row = line(f"{measure.of} ({kind})", measure, f"{PUBLISHED[kind]} over its columns")
+        published: Any = said.get(f"{kind.lower()} {measure.of}", "too little is published")
+        named = {"measure": row.pop("measure"), "to the profile": published}
+        yield named | {"to the holdout": row.pop("llmsyn")} | row
 
 
 def _codes(report: Report) -> Iterator[dict[str, Any]]:
@@ -106,7 +115,9 @@ def main(
     profile = extract(split.members, tables=TABLES).profile
     with drawn(profile, units, seed=seed, work_dir=work_dir, tables=TABLES) as made:
         report = evaluate(made.folder, members=split.members, holdout=split.holdout, seed=seed)
-    tables = lines(report)
+        scores = check_cohort(made.folder)["scores"]
+    said = {s["metric"]: s["value"] for s in scores if s["value"] is not None}
+    tables = lines(report, said)
     result = write_result(
         "replication",
         f"LLMSYN's evaluation on the same columns of {SET}",

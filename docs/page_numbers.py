@@ -1,7 +1,7 @@
 """Fill the marked numbers of the pages from benchmarks/results/.
 
-    python docs/numbers.py            rewrite the pages
-    python docs/numbers.py --check    end with 4 where a page says something else
+    python docs/page_numbers.py            rewrite the pages
+    python docs/page_numbers.py --check    end with 4 where a page says something else
 
 A mark is ``<!-- n:FILE:PATH:FORMAT -->`` and what stands up to ``<!-- /n -->`` is ours to write.
 FILE is a result without its ``.json``; PATH leads through it: keys and places joined by ``/``,
@@ -23,8 +23,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ("README.md", "docs/**/*.md", "benchmarks/*.md")
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from result_files import table  # noqa: E402  (its folder is on the path only now)
+
 DIFFER = 4
-_MARK = re.compile(r"(<!-- n:([^:\n]+):(.+?):([^:\n]*) -->)(.*?)(<!-- /n -->)", re.DOTALL)
+_MARK = re.compile(
+    r"(<!-- n:([^:\n]+):((?:(?!-->).)+?):([^:\n<>]*) -->)(.*?)(<!-- /n -->)", re.DOTALL
+)
 _OPEN = re.compile(r"<!-- n:|<!-- /n -->")
 _SELECT = re.compile(r"\[([^=\]]+)=(.*)\]")
 
@@ -97,10 +103,8 @@ def shown(value: Any, form: str) -> str:
     if form == "table":
         if not isinstance(value, list):
             raise TypeError("a table is made of a list of rows")
-        sys.path.insert(0, str(ROOT / "benchmarks"))
-        from result_files import table
-
-        return "\n\n" + table(value) + "\n\n"
+        rows = [{k: "" if v is None else v for k, v in row.items()} for row in value]
+        return "\n\n" + table(rows) + "\n\n"
     return format(value, form)
 
 
@@ -128,13 +132,13 @@ def apart(root: Path = ROOT) -> dict[Path, str]:
     return found
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str], root: Path = ROOT) -> int:
     """Rewrite the pages, or with ``--check`` say which differ."""
-    differing = apart()
+    differing = apart(root)
     for page, text in differing.items():
-        name = page.relative_to(ROOT).as_posix()
+        name = page.relative_to(root).as_posix()
         if "--check" in words:
-            print(f"{name} differs from benchmarks/results/; run: python docs/numbers.py")
+            print(f"{name} differs from benchmarks/results/; run: python docs/page_numbers.py")
         else:
             page.write_text(text, encoding="utf-8", newline="\n")
             print(f"wrote {name}")
