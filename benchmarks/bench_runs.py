@@ -30,7 +30,7 @@ class Sizes:
     checked: int = 100_000
     many: int = 1_000_000
     trained: int = 10_000
-    timed: int = 300_000
+    timed: int = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)

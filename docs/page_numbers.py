@@ -134,7 +134,11 @@ def apart(root: Path = ROOT) -> dict[Path, str]:
 
 def main(words: Sequence[str], root: Path = ROOT) -> int:
     """Rewrite the pages, or with ``--check`` say which differ."""
-    differing = apart(root)
+    try:
+        differing = apart(root)
+    except BadMark as error:
+        print(f"error: {error}", file=sys.stderr)
+        return DIFFER
     for page, text in differing.items():
         name = page.relative_to(root).as_posix()
         if "--check" in words:

@@ -93,6 +93,9 @@ def test_the_script_checks_and_mends(results: Path, capsys: pytest.CaptureFixtur
     assert "README.md differs" in capsys.readouterr().out
     assert main([], root) == 0
     assert main(["--check"], root) == 0
+    (root / "README.md").write_text("<!-- n:toy:nothing:d --><!-- /n -->", encoding="utf-8")
+    assert main([], root) == 4
+    assert "leads to nothing" in capsys.readouterr().err
 
 
 def test_paths_and_formats_by_themselves() -> None:
