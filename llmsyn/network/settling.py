@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from llmsyn.network.model import BoolArray, FloatArray
+from llmsyn.network.printed import half_threshold, prevalences, printed_of_levels
 from llmsyn.network.reconcile import assumed_numbers, scale, spread_numbers, tilt_to_mean
 from llmsyn.profile.margins import cover_of
 from llmsyn.profile.tables import Axis, Table
@@ -56,13 +57,14 @@ class _Margin:
         return distance
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Link:
     """A table between two margins; a last label stands for levels that none covers."""
 
     names: tuple[str, str]
     covers: tuple[FloatArray, FloatArray]  # (n_labels, n_levels) of either axis
     printed: FloatArray  # (n_rows, n_columns) shares, NaN where suppressed
+    fitted: FloatArray | None = None  # suppressed cells as they were fitted last
 
     def propose(self, margins: dict[str, _Margin]) -> tuple[FloatArray, FloatArray]:
         """Shares of both margins that would go with the table: (n_levels,) each."""
@@ -72,9 +74,12 @@ class _Link:
         known = np.where(unknown, 0.0, self.printed)
         rows = np.maximum(sums[0] - known.sum(1), _FLOOR)
         columns = np.maximum(sums[1] - known.sum(0), _FLOOR)
-        free = np.where(unknown, np.outer(rows, columns), 0.0)
+        # Each fit goes on from the last: fits that begin anew and end early drift, round by round.
+        start = np.outer(rows, columns) if self.fitted is None else self.fitted
+        free = np.where(unknown, start, 0.0)
         by_rows = scale(free, rows, columns, _INNER)
         by_columns = scale(free.T, columns, rows, _INNER).T
+        self.fitted = (by_rows + by_columns) / 2
         wanted = known.sum(1) + by_columns.sum(1), known.sum(0) + by_rows.sum(0)
         first, second = (
             share * (cover.T @ (want / np.maximum(total, _FLOOR)))
@@ -102,10 +107,10 @@ def settle(profile: Profile, tables: Iterable[Table]) -> Profile:
         profile, variables=tuple(_with_counts(profile, v, tables) for v in profile.variables)
     )
     guessed = {
-        c.name: np.isnan(published[c.name].counts) & (c.counts <= _half(profile))
+        c.name: np.isnan(published[c.name].counts) & (c.counts <= half_threshold(profile))
         for c in profile.code_sets
     }
-    margins = _margins(profile, guessed)
+    margins = _margins(profile, guessed, tables)
     hidden = {name for name, margin in margins.items() if np.isnan(margin.printed).any()}
     links = [
         link
@@ -126,11 +131,6 @@ def settle(profile: Profile, tables: Iterable[Table]) -> Profile:
     return replace(profile, variables=variables)
 
 
-def _half(profile: Profile) -> float:
-    """Units that a suppressed count stands for where nothing else is known of it."""
-    return max(profile.disclosure.threshold - 1, 1) / 2
-
-
 def _with_rest(variable: Variable, guessed: dict[str, BoolArray]) -> Variable:
     """Codes of which nothing is printed share what the histogram leaves of all codes."""
     if not isinstance(variable, CodeSet) or variable.listed is None:
@@ -149,7 +149,7 @@ def _with_counts(profile: Profile, variable: Variable, tables: tuple[Table, ...]
     """A code set with a count for every code, and histograms as long as they may get."""
     if not isinstance(variable, CodeSet):
         return variable
-    variable = replace(variable, counts=_prevalences(profile, variable, tables))
+    variable = replace(variable, counts=prevalences(profile, variable, tables))
     listed, unlisted = variable.listed, variable.unlisted
     if listed is None and variable.total is None:
         listed = np.full(len(variable.codes) + 1, np.nan)
@@ -161,32 +161,6 @@ def _with_counts(profile: Profile, variable: Variable, tables: tuple[Table, ...]
         listed=_with_room(listed, float(variable.counts.sum()), n_units),
         unlisted=_with_room(unlisted, (variable.unlisted_per_unit or 0.0) * n_units, n_units),
     )
-
-
-def _prevalences(profile: Profile, variable: CodeSet, tables: tuple[Table, ...]) -> FloatArray:
-    """Counts of all codes; a suppressed one is what tables print of it, and a little.
-
-    Cells of a table by levels are units apart, so they add up; each that is not printed
-    stands for half the threshold, unless all are.
-    """
-    small = _half(profile)
-    least = np.full(len(variable.counts), small)
-    rank = {code: i for i, code in enumerate(variable.codes)}
-    for table in tables:
-        side = next((i for i, a in enumerate(table.axes) if a.variable == variable.name), None)
-        if side is None or len(table.axes) != 2:
-            continue
-        other = table.axes[1 - side]
-        where = [rank[label] for label in table.axes[side].labels]
-        cells = np.moveaxis(table.counts, side, 0)
-        if other.facet is None and isinstance(profile[other.variable], CodeSet):
-            found = np.nan_to_num(cells).max(axis=1)
-        else:
-            hidden = np.isnan(cells).sum(1)
-            found = np.nansum(cells, axis=1)
-            found += np.where(found > 0, hidden * small, 0.0)
-        least[where] = np.maximum(least[where], found)
-    return np.where(np.isnan(variable.counts), np.minimum(least, profile.n_units), variable.counts)
 
 
 def _with_room(histogram: FloatArray | None, n_codes: float, n_units: float) -> FloatArray | None:
@@ -203,13 +177,16 @@ def _with_room(histogram: FloatArray | None, n_codes: float, n_units: float) -> 
     return np.append(histogram, np.full(int(2 * mean) + 1 - len(histogram) + 1, np.nan))
 
 
-def _margins(profile: Profile, guessed: dict[str, BoolArray]) -> dict[str, _Margin]:
-    """Every level variable, started from what is printed of it alone."""
+def _margins(
+    profile: Profile, guessed: dict[str, BoolArray], tables: tuple[Table, ...]
+) -> dict[str, _Margin]:
+    """Every level variable, started from what is printed of it."""
     n, found = profile.n_units, {}
-    small = _half(profile) / n
+    small = half_threshold(profile) / n
     for variable in profile.variables:
         if isinstance(variable, Categorical):
-            found[variable.name] = _start(variable.counts / n)
+            shape = printed_of_levels(profile, variable, tables)
+            found[variable.name] = _start(variable.counts / n, None, shape)
         elif isinstance(variable, Numeric):
             found[variable.name] = _start(np.append(variable.counts, variable.missing_count) / n)
         else:

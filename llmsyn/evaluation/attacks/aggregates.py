@@ -275,7 +275,7 @@ def _halves(outside: FloatArray, random: np.random.Generator) -> Scored:
         outside[order[:half]],
         outside[order[half:]],
         "negative control",
-        "two halves of the holdout, of which the release holds nobody",
+        "two halves of the holdout",
     )
 
 
