@@ -97,9 +97,11 @@ soak: $(VENV)/.ready-to-test  ## the slow tests: a hundred kills, long fuzzing
 	LLMSYN_FUZZ=2000 $(BIN)/python -m pytest -q tests/test_fuzz_parsers.py
 	$(BIN)/python benchmarks/soak.py --kills 100
 
-docs: $(VENV)/.ready-to-run  ## rewrite docs/commands.md and docs/knowledge/ from what they describe
+docs: $(VENV)/.ready-to-test  ## rewrite docs/commands.md, docs/knowledge/ and the pages' numbers
 	$(BIN)/python docs/commands.py
 	$(BIN)/python docs/families.py
+	$(BIN)/python benchmarks/bench.py --set diabetes130 --accept > /dev/null
+	$(BIN)/python docs/page_numbers.py
 
 site: $(VENV)/.ready-for-site  ## the site of the documentation in out/site; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python docs/site.py

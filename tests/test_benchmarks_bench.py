@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import bench
 import result_files
 from bench_collected import GOALS, collected
+from bench_collected import SET as COLLECTED
 from claims import Claim, of_json, of_score, way
 from drift import compare, drifts
 
@@ -185,3 +186,12 @@ def test_committed_benches_can_be_compared(root: Path) -> None:
         said = json.loads(file.read_text("utf-8"))
         assert drifts(said, said) == []
         assert len(said["settings"]["claims"]) == len(said["rows"])
+
+
+def test_goals_of_diabetes130_are_those_of_the_results(root: Path) -> None:
+    """After a script has written new results: make docs."""
+    file = root / "benchmarks" / "results" / f"bench-{COLLECTED}.json"
+    committed = [of_json(c) for c in json.loads(file.read_text("utf-8"))["settings"]["claims"]]
+    now = list(collected())
+    assert [c.key for c in committed] == [c.key for c in now]
+    assert [repr(c.value) for c in committed] == [repr(float(c.value)) for c in now]
