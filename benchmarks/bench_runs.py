@@ -13,10 +13,13 @@ from cells import check_cohort, row_of
 from claims import Claim, of_score, way
 from protocol import Split, drawn, extract
 
+from llmsyn.checking import check
+from llmsyn.cohort.parts import open_cohort
 from llmsyn.disclosure.release import Release
 from llmsyn.evaluation import Report, evaluate
 from llmsyn.generation.pipeline import Result
-from llmsyn.profile.writing import write_profile
+from llmsyn.measurement import Counts
+from llmsyn.profile.types import Profile
 
 LEARNED = ("privacy", "utility", "equity", "fidelity.discriminator")
 """Measures of learners and resamples: compared within their interval."""
@@ -85,7 +88,7 @@ def cells(bench: Bench, report: Report) -> Iterator[Claim]:
     """
     name, release, sizes = bench.split.name, bench.full, bench.sizes
     with cohort(bench, sizes.checked, margins=True, parts=()) as result:
-        floor = row_of(name, release, result, _against(result, bench))
+        floor = row_of(name, release, result, _against(result, release.profile))
     with cohort(bench, sizes.checked) as result:
         row = row_of(name, release, result, check_cohort(result.folder))
     n = f"{sizes.checked:,} units"
@@ -169,11 +172,12 @@ def measures(report: Report) -> Iterator[Claim]:
         )
 
 
-def _against(result: Result, bench: Bench) -> dict[str, Any]:
-    """A cohort of the margins, held against the full profile."""
-    folder = result.folder.parent / "full"
-    write_profile(bench.full.profile, folder)
-    return check_cohort(result.folder, folder)
+def _against(result: Result, profile: Profile) -> dict[str, Any]:
+    """A cohort beside all tables of a profile, those too that it was not asked to meet."""
+    counts = Counts(profile)
+    for batch in open_cohort(result.folder):
+        counts.add(batch)
+    return check(counts.measurement().profile, profile, n=counts.n_units).to_json()
 
 
 def _worst_real(report: Report, names: set[str]) -> float:

@@ -36,21 +36,14 @@ from llmsyn.generation.pipeline import Result
 CHECK_FAILED = 4
 
 
-def check_cohort(folder: Path, profile: Path | None = None) -> dict[str, Any]:
-    """What ``llmsyn check`` says of a cohort, beside a profile (default: that it was drawn from).
+def check_cohort(folder: Path) -> dict[str, Any]:
+    """What ``llmsyn check`` says of a cohort, beside the profile that it was drawn from.
 
     Raises
     ------
     CheckFailed : the command ended with something other than a verdict.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "llmsyn",
-        "check",
-        str(folder),
-        str(profile or folder / "profile"),
-    ]
+    command = [sys.executable, "-m", "llmsyn", "check", str(folder), str(folder / "profile")]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
     if done.returncode not in (0, CHECK_FAILED):
         raise CheckFailed(f"llmsyn check ended with {done.returncode}: {done.stderr.strip()}")
