@@ -28,7 +28,33 @@ Row = Mapping[str, Any]
 def write_result(
     name: str, title: str, rows: Sequence[Row], /, *, notes: Sequence[str] = (), **settings: Any
 ) -> dict[str, Any]:
-    """Write JSON and Markdown; return what was written.
+    """Write JSON and Markdown into ``results/``; return what was written (:func:`result_of`)."""
+    result = result_of(name, title, rows, notes=notes, **settings)
+    save_result(result, RESULTS)
+    return result
+
+
+def save_result(result: Mapping[str, Any], folder: Path) -> None:
+    """Write JSON and Markdown of a result into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_plain(result), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / f"{result['name']}.json").write_text(text + "\n", encoding="utf-8")
+    (folder / f"{result['name']}.md").write_text(markdown(result), encoding="utf-8")
+
+
+def read_result(name: str, folder: Path = RESULTS) -> dict[str, Any] | None:
+    """A result as it was written; None where there is none."""
+    file = folder / f"{name}.json"
+    if not file.exists():
+        return None
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def result_of(
+    name: str, title: str, rows: Sequence[Row], /, *, notes: Sequence[str] = (), **settings: Any
+) -> dict[str, Any]:
+    """Rows with all that decides them: settings, versions, commit, command.
 
     Parameters
     ----------
@@ -39,7 +65,7 @@ def write_result(
     settings : whatever decides the numbers (seeds among them).
     """
     context = click.get_current_context(silent=True)
-    result = {
+    return {
         "name": name,
         "title": title,
         "command": f"python benchmarks/{name.partition('-')[0]}.py{_options(context)}",
@@ -52,11 +78,6 @@ def write_result(
         "notes": list(notes),
         "rows": [dict(row) for row in rows],
     }
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(_plain(result), indent=2, ensure_ascii=False, allow_nan=False)
-    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    (RESULTS / f"{name}.md").write_text(markdown(result), encoding="utf-8")
-    return result
 
 
 def show(result: Mapping[str, Any], *, as_json: bool) -> None:

@@ -182,6 +182,8 @@ def strengths(profile: Profile, sample: Sample) -> list[dict[str, Any]]:
 @click.option("-n", "--rows", type=int, default=200_000, show_default=True,
               help="Synthetic units.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the draw.")
+@click.option("--overlay", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Overlay over the base, such as llmsyn elicit writes; results in a file apart.")  # fmt: skip
 @json_option
 def main(
     data_dir: Path | None,
@@ -189,14 +191,18 @@ def main(
     names: tuple[str, ...],
     rows: int,
     seed: int,
+    overlay: Path | None,
     as_json: bool,
 ) -> None:
+    kinds: list[tuple[str, dict[str, Any]]] = [("no knowledge", {"parts": ()}), ("knowledge", {})]
+    if overlay is not None:
+        kinds.append(("knowledge and overlay", {"knowledge": (overlay,)}))
     table, inside = [], []
     for name in names:
         cohort = read_rows(name, data_dir)
         profile = extract(cohort, tables="none").profile
         real = log_odds_ratios(code_matrix(real_sample(cohort, profile), profile))
-        for label, given in (("no knowledge", {"parts": ()}), ("knowledge", {})):
+        for label, given in kinds:
             sample = draw_sample(
                 profile, rows, seed=seed, work_dir=work_dir, tables="none", **given
             )
@@ -206,7 +212,7 @@ def main(
             if given == {}:
                 inside += [{"set": name, **row} for row in strengths(profile, sample)]
     result = write_result(
-        "signs",
+        "signs" if overlay is None else "signs-overlay",
         f"Signs of association, margins only: pairs on {FEWEST} real units or more, "
         f"|log odds ratio| >= {CLEAR}",
         table,
@@ -215,6 +221,8 @@ def main(
         seed=seed, rows=rows, tables="none",
     )  # fmt: skip
     show(result, as_json=as_json)
+    if overlay is not None:
+        return
     shown = write_result(
         "signs-strengths",
         "Marginal log odds ratios of pairs of codes: what the network gives for what the base asks",
