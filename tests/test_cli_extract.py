@@ -206,3 +206,15 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profile", "extract", "--help"]) == 0
     said = capsys.readouterr().out
     assert "llmsyn profile extract mapping.toml -o profile" in said
+
+
+def test_the_screen_says_what_a_release_was_checked_against(
+    mapping: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register = ["--register", str(tmp_path / "releases.jsonl"), "--tables", "none"]
+    for name, said in (("one", "no earlier release"), ("two", "1 earlier release"),
+                       ("three", "2 earlier releases")):  # fmt: skip
+        assert _extract(mapping, tmp_path / name, *register) == 0
+        assert f"checked against {said} of this population" in " ".join(
+            capsys.readouterr().out.split()
+        )

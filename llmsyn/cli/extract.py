@@ -145,6 +145,13 @@ def _with_suppression(batches: list[Any], mapping: Any, given: dict[str, Any], h
             f"out (threshold {settings.threshold}); audit of {audit['n_protected']:,} counts clean; "
             f"predicted membership AUC {risk['auc']:.3f}"
         )
+        if register is not None:
+            earlier = len(data["register"])
+            some = f"{earlier} earlier release{'s' if earlier > 1 else ''}"
+            click.echo(
+                f"{register.path}: checked against {some if earlier else 'no earlier release'} of "
+                "this population, and this one is remembered"
+            )
         for line in data["left_out"][:10]:
             click.echo(f"left out: {line}")
 
