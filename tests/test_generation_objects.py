@@ -7,6 +7,7 @@ import uuid
 import warnings
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from network_toys import QUICK, population, profile_of, quick_compiling
 
 from llmsyn.errors import InputError, MissingExtra, OutputError
@@ -39,11 +40,14 @@ def bucket(server, monkeypatch):
                         ("FSSPEC_S3_ENDPOINT_URL", server)):  # fmt: skip
         monkeypatch.setenv(name, value)
     monkeypatch.setitem(fsspec.config.conf, "s3", {"endpoint_url": server})
+    # Workers of earlier tests have not got these settings; later tests are not to have them.
+    get_reusable_executor().shutdown(wait=True)
     name = f"b{uuid.uuid4().hex[:10]}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         store().mkdir(name)
         yield name
+    get_reusable_executor().shutdown(wait=True)
 
 
 def store():
