@@ -29,6 +29,7 @@ from protocol import (
     json_option,
     log,
     real_sample,
+    rows_option,
     run_script,
     split_of,
     work_dir_option,
@@ -149,8 +150,7 @@ def only_classes(folder: Path, base: KnowledgeBase) -> Path:
 @work_dir_option
 @click.option("--splits", type=click.IntRange(1, 5), default=1, show_default=True,
               help="Random splits; their seeds are 1, 2, ...")  # fmt: skip
-@click.option("-n", "--rows", type=int, default=50_000, show_default=True,
-              help="Synthetic units to train on.")  # fmt: skip
+@rows_option(50_000)
 @json_option
 def main(
     data_dir: Path | None, work_dir: Path | None, splits: int, rows: int, as_json: bool

@@ -35,6 +35,7 @@ from protocol import (
     json_option,
     log,
     real_sample,
+    rows_option,
     run_script,
     split_of,
     work_dir_option,
@@ -218,8 +219,7 @@ def voices(
 @click.command(help=__doc__)
 @data_dir_option
 @work_dir_option
-@click.option("-n", "--rows", type=int, default=50_000, show_default=True,
-              help="Synthetic units to train on.")  # fmt: skip
+@rows_option(50_000)
 @json_option
 def main(data_dir: Path | None, work_dir: Path | None, rows: int, as_json: bool) -> None:
     said, scores = [], []

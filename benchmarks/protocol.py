@@ -43,6 +43,23 @@ work_dir_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for large temporary files (default: the system's).",
 )
+splits_option = click.option(
+    "--splits",
+    type=click.IntRange(1, 5),
+    default=5,
+    show_default=True,
+    help="Random splits; their seeds are 1, 2, ...",
+)
+
+
+def rows_option(default: int) -> Callable[[Any], Any]:
+    """How many synthetic units a model is trained on."""
+    return click.option(
+        "-n", "--rows", type=int, default=default, show_default=True,
+        help="Synthetic units to train on.",
+    )  # fmt: skip
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -138,8 +155,10 @@ __all__ = [
     "log",
     "mapping_of",
     "real_sample",
+    "rows_option",
     "run_script",
     "shuffled",
     "split_of",
+    "splits_option",
     "work_dir_option",
 ]

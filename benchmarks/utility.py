@@ -31,8 +31,10 @@ from protocol import (
     json_option,
     log,
     real_sample,
+    rows_option,
     run_script,
     split_of,
+    splits_option,
     work_dir_option,
 )
 from result_files import show, write_result
@@ -164,10 +166,8 @@ def table_of(found: Sequence[dict[str, float]]) -> list[dict[str, Any]]:
 @click.command(help=__doc__)
 @data_dir_option
 @work_dir_option
-@click.option("--splits", type=click.IntRange(1, 5), default=5, show_default=True,
-              help="Random splits; their seeds are 1, 2, ...")  # fmt: skip
-@click.option("-n", "--rows", type=int, default=200_000, show_default=True,
-              help="Synthetic units to train on.")  # fmt: skip
+@splits_option
+@rows_option(200_000)
 @click.option("--ceiling/--no-ceiling", default=True, show_default=True,
               help="Tune learners on real rows (minutes a split).")  # fmt: skip
 @json_option
