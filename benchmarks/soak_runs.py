@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 from soak_models import MODEL, report_numbers
 
@@ -83,7 +84,7 @@ class Bench:
         return [*python, "export", name, str(self.cohort), "-o", str(out), "--quiet", *more]
 
     def _generate(self, name: str, out: Path) -> list[str]:
-        n, more = (N_EXPORTED if out == self.cohort else N), ["--workers", "1"]
+        n, more = N, ["--workers", "1"]
         if name == "generate2":
             more = ["--workers", "2"]
         elif name.startswith("generate "):  # on an engine, or for comparison with one
@@ -95,9 +96,15 @@ class Bench:
         """A cohort to evaluate; drawn when it is first asked for."""
         out = self.work / f"small-{seed}"
         if not out.exists():
-            words = ["generate", str(PROFILE), "-n", str(N_EVALUATED), "--seed", str(seed)]
-            self.must([sys.executable, "-m", "llmsyn", *words, "-o", str(out), "--quiet"])
+            self.draw(N_EVALUATED, seed, out)
         return out
+
+    def draw(self, n: int, seed: int, out: Path) -> None:
+        """Draw a cohort in this process."""
+        from llmsyn.generation import generate
+
+        with patch.dict(os.environ, {"LLMSYN_CACHE": str(self.work / "cache")}):
+            generate(str(PROFILE), n, seed=seed, out=out)
 
     @staticmethod
     def kept(out: Path) -> Path:
@@ -172,5 +179,5 @@ def content(folder: Path) -> dict[str, bytes]:
 def prepare(work: Path, model_url: str = "") -> Bench:
     """Make the undisturbed cohort; the network is calibrated here, once."""
     bench = Bench(work, model_url)
-    bench.must(bench.command("generate", bench.cohort))
+    bench.draw(N_EXPORTED, 1, bench.cohort)
     return bench
