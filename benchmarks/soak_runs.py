@@ -18,8 +18,8 @@ from llmsyn.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILE = ROOT / "tests" / "data" / "toy"
-N, N_EXPORTED, N_EVALUATED, N_ENGINES = 220_000, 60_000, 400, 1_000_000
-"""Units: five parts of the toy profile to draw, two to export, 20 for engines."""
+N, N_EXPORTED, N_EVALUATED, N_ENGINES = 220_000, 51_000, 200, 500_000
+"""Units: five parts of the toy profile to draw, two to export, ten for engines."""
 
 PATIENCE_SECONDS = 300
 FINISHED = ("finished cohort", "holds an export", "exists; choose another folder")
@@ -121,9 +121,15 @@ class Bench:
             **os.environ, "LLMSYN_CACHE": str(self.work / "cache"), "OMP_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join(p for p in paths if p), "OPENAI_API_KEY": "none",
         }  # fmt: skip
+
+        def alone() -> None:
+            os.setpgrp()  # so that it is killed with its workers
+            if before is not None:
+                before()
+
         return subprocess.Popen(
             words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, preexec_fn=before,  # noqa: PLW1509 (no forks of threads' locks)
+            preexec_fn=alone,  # noqa: PLW1509 (it takes no lock)
         )  # fmt: skip
 
     def run(self, words: Sequence[str], **how: object) -> tuple[int, str]:
