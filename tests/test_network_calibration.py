@@ -34,7 +34,7 @@ PUBLISHED = (
     ("dx", "drug"), ("sex", "drug"), ("sex", "drug.count"), ("drug", "drug"), ("dx", "died"),
     ("drug", "died"), ("drug.count", "died"), ("age", "dx.unlisted"),
 )  # fmt: skip
-SHORT = Settings(rounds=120, last_pilot=8_000)
+SHORT = Settings(rounds=80, last_pilot=6_000)
 
 
 @pytest.fixture(autouse=True)
