@@ -182,7 +182,7 @@ def _check_room(made: Draft) -> None:
             share = node.share[: len(room)]
             slack = _slack(made, node) + _slack(made, factor.parents[0])
             over = [
-                k for k in np.flatnonzero(share > room + 1e-9)
+                int(k) for k in np.flatnonzero(share > room + 1e-9)
                 if not (isinstance(node, SlotNode) and k == node.n_codes)
             ]  # fmt: skip
             for k in over:
