@@ -182,7 +182,7 @@ def _check_room(made: Draft) -> None:
             share = node.share[: len(room)]
             slack = _slack(made, node) + _slack(made, factor.parents[0])
             over = [
-                int(k) for k in np.flatnonzero(share > room + 1e-9)
+                int(k) for k in np.flatnonzero(share > room + 1.0 / n + 1e-9)
                 if not (isinstance(node, SlotNode) and k == node.n_codes)
             ]  # fmt: skip
             for k in over:
@@ -226,7 +226,7 @@ def _check_never(
 ) -> None:
     if share is None:
         return
-    never = np.flatnonzero(np.isneginf(base) & (share > 1e-9))
+    never = np.flatnonzero(np.isneginf(base) & (share > 1.0 / made.profile.n_units + 1e-9))
     for k in never:
         if share[k] > _slack(made, node) + 1e-9:
             raise InfeasibleError(
