@@ -179,6 +179,8 @@ def run_trial(draw: Draw, kind: Kind, rows: int, ceiling: float, work_dir: Path 
             utility = utility_of(draw, profile, rows, work_dir)
         except InfeasibleError as error:
             problem = f"nothing drawn: {error}"
+        if math.isnan(utility) and not problem:
+            problem = "after the noise nobody dies: nothing to learn from"
     log.info("n %d, %s, seed %d: predicted %.3f, measured %.3f, utility %.3f", draw.n, kind.label,
              draw.seed, predicted, measured, utility)  # fmt: skip
     return Trial(predicted, measured, found, printed, utility, ceiling, problem)
