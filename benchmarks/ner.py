@@ -19,6 +19,7 @@ from typing import Any
 import click
 from corpora import CORPORA, corpora_dir_option
 from ner_figure import write_figure
+from ner_tables import lines
 from ner_work import Bench, Row
 from protocol import json_option, run_script
 from result_files import show, write_result
@@ -42,9 +43,9 @@ REAL = {10: 4, 30: 2, 130: 1}
 MIXED_PASSAGES, MIXED_ROUNDS = 280, 2
 MIXED_RATE, MIXED_HEAD_RATE = 2e-4, 1e-3
 """Lower than from the start: the model is to learn a corpus's borders and forget nothing."""
-AMOUNTS = {35: 12, 70: 8, 140: 6, 280: 4, 560: PART_ROUNDS}
+AMOUNTS = {35: 8, 70: 6, 140: 4, 280: 3, 560: PART_ROUNDS}
 """Passages, and passes over them: few passages are learned in more passes."""
-REFINED_PASSAGES, VALIDATION_PASSAGES = 280, 150
+REFINED_PASSAGES, VALIDATION_PASSAGES = 200, 100
 REFINED_POLICY = "clinical"
 
 
@@ -237,16 +238,21 @@ def main(corpora_dir: Path, work: Path, parts: tuple[str, ...], most: int | None
     bench = Bench(corpora_dir, work, threads, most, seed)
     for name in parts:
         rows: list[Row] = []
-        result: dict[str, Any] = {}
         for more in PARTS[name](bench):
             rows += more
-            result = write_result(
-                f"ner-{name}", f"Taggers trained on synthetic text, on real corpora: {name}",
-                rows, notes=NOTES, most=most, seed=seed,
-            )  # fmt: skip
-        if name == "amount":
-            write_figure(rows)
+            result = write_part(name, rows, most, seed)
         show(result, as_json=as_json)
+
+
+def write_part(name: str, rows: list[Row], most: int | None, seed: int) -> dict[str, Any]:
+    """All rows of a part, and its table for the page; the figure where there is one."""
+    title = f"Taggers trained on synthetic text, on real corpora: {name}"
+    settings = {"most": most, "seed": seed}
+    write_result(f"ner-{name}", title, rows, notes=NOTES, **settings)
+    if name == "amount":
+        write_figure(rows)
+    table = lines(rows, intervals=name == "scores")
+    return write_result(f"ner-{name}-table", title, table, notes=NOTES, **settings)
 
 
 if __name__ == "__main__":
