@@ -10,16 +10,24 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
-import soak
+import soak_faults
+import soak_runs
+from soak_kills import kills
+from soak_models import scripted_model
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    """An undisturbed cohort, and the network in a cache."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(soak, "N", 110_000)
-        patched.setattr(soak, "N_EXPORTED", 60_000)
-        yield soak.prepare(tmp_path_factory.mktemp("soak"))
+    """An undisturbed cohort, and the network in a cache; two parts of everything."""
+    with pytest.MonkeyPatch.context() as patched, scripted_model() as url:
+        patched.setattr(soak_runs, "N", 60_000)
+        patched.setattr(soak_runs, "N_EXPORTED", 51_000)
+        patched.setattr(soak_runs, "N_EVALUATED", 150)
+        yield soak_runs.prepare(tmp_path_factory.mktemp("soak"), url)
+
+
+ONE_KILL = 11
+"""A seed: one kill, in the middle."""
 
 
 def fine(tally):
@@ -27,38 +35,38 @@ def fine(tally):
     assert (tally.lost, tally.corrupted, tally.wrong) == (0, 0, 0), tally.notes
 
 
-@pytest.mark.parametrize("name", ["generate", "omop"])
+@pytest.mark.parametrize("name", ["generate", "omop", "elicit", "evaluate"])
 def test_a_killed_run_ends_the_same_when_it_is_given_again(bench, name):
-    fine(soak.kills(bench, name, 2, np.random.default_rng(7)))
+    fine(kills(bench, name, 1, np.random.default_rng(ONE_KILL)))
 
 
 def test_a_full_disk_costs_nothing_but_the_run(bench):
-    for tally in soak.full_disk(bench, ("generate",), np.random.default_rng(2)):
+    for tally in soak_faults.full_disk(bench, ("generate",), np.random.default_rng(2)):
         fine(tally)
 
 
 def test_a_read_only_place_is_refused(bench):
-    for tally in soak.read_only(bench, ("generate", "csv")):
+    for tally in soak_faults.read_only(bench, ("generate", "csv")):
         fine(tally)
 
 
 def test_two_runs_into_one_folder_make_one_cohort(bench):
-    for tally in soak.two_at_once(bench, ("generate",)):
+    for tally in soak_faults.two_at_once(bench, ("generate",)):
         fine(tally)
 
 
 def test_a_clock_that_jumps_changes_no_byte(bench):
-    for tally in soak.jumping_clock(bench, ("generate",)):
+    for tally in soak_faults.jumping_clock(bench, ("generate",)):
         fine(tally)
 
 
 def test_the_table_can_show_a_fault(bench, monkeypatch):
     """Bytes that differ, a run that does not end, an error that is not one: each is counted."""
-    monkeypatch.setitem(bench.known, "omop", ({"person.csv": b"other"}, 3.0))
-    assert soak.kills(bench, "omop", 1, np.random.default_rng(7)).corrupted >= 1
-    tally = soak.Tally("x", "y")
-    soak.refused(tally, 1, "Traceback (most recent call last)", "cannot write")
-    soak.refused(tally, 0, "done", "cannot write")
+    monkeypatch.setitem(bench.known, "omop", ({"person.csv": b"other"}, 0.5))
+    assert kills(bench, "omop", 1, np.random.default_rng(7)).corrupted >= 1
+    tally = soak_runs.Tally("x", "y")
+    soak_faults.refused(tally, 1, "Traceback (most recent call last)", "cannot write")
+    soak_faults.refused(tally, 0, "done", "cannot write")
     assert tally.tried == tally.wrong == 2
 
 

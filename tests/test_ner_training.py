@@ -269,7 +269,7 @@ def test_a_real_encoder_learns_forty_notes(tmp_path) -> None:
     assert [s.label for s in voting[0]].count("Drug") <= 1
 
 
-@pytest.mark.slow  # needs extra ner: torch is large
+@pytest.mark.real
 def test_a_real_spacy_pipeline_learns(tmp_path) -> None:
     pytest.importorskip("spacy")
     from llmsyn.notes.docbin import read_docbin, write_docbin

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from network_toys import QUICK, quick_compiling
+
+from llmsyn.generation import pipeline
 
 NAMES = ("evaluate", "what_must_fail")
 
@@ -39,14 +42,16 @@ def test_every_code_cell_runs(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
     cache = tmp_path_factory.getbasetemp() / "notebook-networks"  # one calibration for both
+    monkeypatch.setattr(pipeline, "Settings", lambda: QUICK)  # whose fit is not shown here
     monkeypatch.setenv("LLMSYN_CACHE", str(cache))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     names: dict[str, Any] = {"__name__": "__main__"}
-    for cell in notebook(root, name)["cells"]:
-        if cell["cell_type"] == "code":
-            source = "".join(cell["source"])
-            exec(compile(source, f"{name}.ipynb {cell['id']}", "exec"), names)
+    with quick_compiling():
+        for cell in notebook(root, name)["cells"]:
+            if cell["cell_type"] == "code":
+                source = "".join(cell["source"])
+                exec(compile(source, f"{name}.ipynb {cell['id']}", "exec"), names)
     if name == "evaluate":
         assert names["report"]._repr_html_().startswith("<table")
         assert all(path.is_file() for path in names["paths"])
