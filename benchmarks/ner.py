@@ -19,6 +19,7 @@ from typing import Any
 import click
 from corpora import CORPORA, corpora_dir_option
 from ner_figure import write_figure
+from ner_tables import lines
 from ner_work import Bench, Row
 from protocol import json_option, run_script
 from result_files import show, write_result
@@ -36,15 +37,16 @@ ROUNDS = 5
 """Passes over a whole bank; over parts of it :data:`PART_ROUNDS`."""
 PART_ROUNDS = 3
 SPACY_ROUNDS = 5
-REAL_ROUNDS = {10: 12, 30: 12, 130: 6}
+REAL_ROUNDS = {10: 12, 30: 12, 130: 5}
 REAL = {10: 4, 30: 2, 130: 1}
 """Real documents, and how often a pass reads each beside passages."""
 MIXED_PASSAGES, MIXED_ROUNDS = 280, 2
 MIXED_RATE, MIXED_HEAD_RATE = 2e-4, 1e-3
 """Lower than from the start: the model is to learn a corpus's borders and forget nothing."""
-AMOUNTS = {35: 12, 70: 8, 140: 6, 280: 4, 560: PART_ROUNDS}
+AMOUNTS = {35: 8, 70: 6, 140: 4, 280: 3, 560: PART_ROUNDS}
 """Passages, and passes over them: few passages are learned in more passes."""
-REFINED_PASSAGES, VALIDATION_PASSAGES = 280, 150
+ABLATED_PASSAGES = 280
+REFINED_PASSAGES, VALIDATION_PASSAGES = 200, 100
 REFINED_POLICY = "clinical"
 
 
@@ -81,21 +83,19 @@ def scores(bench: Bench) -> Iterator[list[Row]]:
                     key, language, notes, SPACY_ROUNDS, backend="spacy", policy=policy
                 ), name,
             )  # fmt: skip
-    yield from real_documents(bench)
-
-
-def real_documents(bench: Bench) -> Iterator[list[Row]]:
-    """Real documents alone, and added to the model of the whole bank."""
+    for name in JUDGED["en"]:
+        key, what, opened = mixed(bench, min(REAL))
+        yield bench.judge(key, what, opened, name)
     for n in REAL:
         for name in JUDGED["en"]:
-            key, what, opened = mixed(bench, n)
-            yield bench.judge(key, what, opened, name)
-        for name in JUDGED["en"]:
-            yield bench.judge(
-                f"en-real-{n}", f"{n} real maccrobat documents",
-                lambda n=n: bench.model(f"en-real-{n}", "en", [], REAL_ROUNDS[n],
-                                        [bench.real("maccrobat", n)], swap=0.0), name,
-            )  # fmt: skip
+            yield bench.judge(f"en-real-{n}", f"{n} real maccrobat documents",
+                              real_alone(bench, n), name)  # fmt: skip
+
+
+def real_alone(bench: Bench, n: int) -> Callable[[], Tagger]:
+    """Real documents and no passage."""
+    return lambda: bench.model(f"en-real-{n}", "en", [], REAL_ROUNDS[n],
+                               [bench.real("maccrobat", n)], swap=0.0)  # fmt: skip
 
 
 def mixed(bench: Bench, n: int) -> tuple[str, str, Callable[[], Tagger]]:
@@ -136,17 +136,13 @@ def amount(bench: Bench) -> Iterator[list[Row]]:
         for name in JUDGED["en"]:
             yield bench.judge(more_key, "all passages and real documents", opened, name, n=n,
                               passes=ROUNDS + MIXED_ROUNDS)  # fmt: skip
-            yield bench.judge(
-                f"en-real-{n}", "real documents alone",
-                lambda n=n: bench.model(f"en-real-{n}", "en", [], REAL_ROUNDS[n],
-                                        [bench.real("maccrobat", n)], swap=0.0),
-                name, n=n, passes=REAL_ROUNDS[n],
-            )  # fmt: skip
+            yield bench.judge(f"en-real-{n}", "real documents alone", real_alone(bench, n), name,
+                              n=n, passes=REAL_ROUNDS[n])  # fmt: skip
 
 
 def ablation(bench: Bench) -> Iterator[list[Row]]:
-    """What each ingredient is worth, with as many passages as the largest part of the bank."""
-    n = max(AMOUNTS)
+    """What each ingredient is worth, with a part of the bank."""
+    n = ABLATED_PASSAGES
     notes = bench.bank("en", n)
     without: dict[str, tuple[str, list[Note], dict[str, Any]]] = {
         "all": (f"en-{n}", notes, {}),
@@ -237,16 +233,21 @@ def main(corpora_dir: Path, work: Path, parts: tuple[str, ...], most: int | None
     bench = Bench(corpora_dir, work, threads, most, seed)
     for name in parts:
         rows: list[Row] = []
-        result: dict[str, Any] = {}
         for more in PARTS[name](bench):
             rows += more
-            result = write_result(
-                f"ner-{name}", f"Taggers trained on synthetic text, on real corpora: {name}",
-                rows, notes=NOTES, most=most, seed=seed,
-            )  # fmt: skip
-        if name == "amount":
-            write_figure(rows)
+            result = write_part(name, rows, most, seed)
         show(result, as_json=as_json)
+
+
+def write_part(name: str, rows: list[Row], most: int | None, seed: int) -> dict[str, Any]:
+    """All rows of a part, and its table for the page; the figure where there is one."""
+    title = f"Taggers trained on synthetic text, on real corpora: {name}"
+    settings = {"most": most, "seed": seed}
+    write_result(f"ner-{name}", title, rows, notes=NOTES, **settings)
+    if name == "amount":
+        write_figure(rows)
+    table = lines(rows, intervals=name == "scores")
+    return write_result(f"ner-{name}-table", title, table, notes=NOTES, **settings)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,6 @@ class Bench:
     def __init__(self, corpora: Path, work: Path, threads: int | None, most: int | None,
                  seed: int) -> None:  # fmt: skip
         self.corpora, self.work, self.most, self.seed = corpora, work, most, seed
-        self.base = fetch()
         self.encoding = EncoderSettings(threads=threads)
         self._same_settings({"most": most, "seed": seed})
 
@@ -74,7 +73,7 @@ class Bench:
         folder = self.work / "models" / key
         if not (folder / "tagger.json").is_file():
             settings = TrainSettings(rounds=rounds, language=language, seed=self.seed,
-                                     encoder=self.base, encoding=self.encoding)  # fmt: skip
+                                     encoder=fetch(), encoding=self.encoding)  # fmt: skip
             started = time.process_time()
             made = train(notes, replace(settings, **more), added)
             minutes = round((time.process_time() - started) / 60, 1)
