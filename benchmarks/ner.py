@@ -36,8 +36,8 @@ JUDGED = {"en": ("maccrobat", "ncbi"), "es": ("cantemist",)}
 ROUNDS = 5
 """Passes over a whole bank; over parts of it :data:`PART_ROUNDS`."""
 PART_ROUNDS = 3
-SPACY_ROUNDS = 5
-REAL_ROUNDS = {10: 12, 30: 12, 130: 5}
+SPACY_ROUNDS = 4
+REAL_ROUNDS = {10: 12, 30: 8, 130: 4}
 REAL = {10: 4, 30: 2, 130: 1}
 """Real documents, and how often a pass reads each beside passages."""
 MIXED_PASSAGES, MIXED_ROUNDS = 280, 2
@@ -46,7 +46,7 @@ MIXED_RATE, MIXED_HEAD_RATE = 2e-4, 1e-3
 AMOUNTS = {35: 8, 70: 6, 140: 4, 280: 3, 560: PART_ROUNDS}
 """Passages, and passes over them: few passages are learned in more passes."""
 ABLATED_PASSAGES = 280
-REFINED_PASSAGES, VALIDATION_PASSAGES = 200, 100
+REFINED_PASSAGES, VALIDATION_PASSAGES = 140, 80
 REFINED_POLICY = "clinical"
 
 
