@@ -94,7 +94,7 @@ bench: $(VENV)/.ready-to-test  ## goals and claims, measured again; fails on dri
 
 soak: $(VENV)/.ready-to-test  ## the slow tests: a hundred kills, long fuzzing
 	$(BIN)/python -m pytest -q -m slow
-	LLMSYN_FUZZ=2000 $(BIN)/python -m pytest -q tests/test_fuzz_parsers.py
+	LLMSYN_FUZZ=2000 $(BIN)/python -m pytest -q tests/test_fuzz_parsers.py tests/test_disclosure_*.py
 	$(BIN)/python benchmarks/soak.py --kills 100
 
 docs: $(VENV)/.ready-to-test  ## rewrite docs/commands.md, docs/knowledge/ and the pages' numbers

@@ -20,9 +20,9 @@ trained on synthetic units drawn from the release.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from protocol import (
     work_dir_option,
 )
 from release_risk_figure import draw_figure
-from release_trials import Kept, Trial
+from release_trials import Kept, Trial, within_draw
 from release_utility import TABLES, Draw, ceiling_of, deaths_of, utility_of
 from result_files import show, write_result
 
@@ -162,8 +162,11 @@ def scores_of(
     return [(a, b) for a, b in (with_leverage, plain, simple)]
 
 
-def run_trial(draw: Draw, kind: Kind, rows: int, ceiling: float, work_dir: Path | None) -> Trial:
+def run_trial(
+    draw: Draw, kind: Kind, rows: int, with_ceiling: Callable[[], float], work_dir: Path | None
+) -> Trial:
     """Release, predict, attack, draw, train."""
+    ceiling = with_ceiling()
     nothing = Trial(math.nan, math.nan, math.nan, 0, math.nan, ceiling)
     try:
         profile = release(draw, kind)
@@ -186,10 +189,13 @@ def run_trial(draw: Draw, kind: Kind, rows: int, ceiling: float, work_dir: Path 
     return Trial(predicted, measured, found, printed, utility, ceiling, problem)
 
 
-def summary(n: int, kind: Kind, trials: list[Trial]) -> dict[str, Any]:
+def summary(n: int, n_everyone: int, kind: Kind, trials: list[Trial]) -> dict[str, Any]:
     """One line of the table."""
     there = [t for t in trials if not math.isnan(t.measured)]
     mean, low, high = interval([t.measured for t in there]) if there else (math.nan,) * 3
+    if len(there) == 1:
+        n_outside, _ = outsiders(n_everyone, n)
+        low, high = within_draw(mean, min(n, n_outside), n_outside)
     predicted = _mean(t.predicted for t in there)
     bound = 1 / (1 + math.exp(-kind.epsilon)) + DELTA if kind.epsilon is not None else math.nan
     return {
@@ -199,7 +205,7 @@ def summary(n: int, kind: Kind, trials: list[Trial]) -> dict[str, Any]:
         "printed cells": round(_mean(t.printed for t in there)) if there else 0,
         "predicted AUC": predicted,
         "measured AUC": mean,
-        "95%": f"{low:.3f}-{high:.3f}" if not math.isnan(low) else ("one draw" if there else ""),
+        "95%": "" if math.isnan(low) else f"{low:.3f}-{high:.3f}",
         "difference": predicted - mean,
         "found at 1% false alarms": _mean(t.found for t in there),
         "guaranteed below": bound if kind.epsilon is not None else "",
@@ -246,12 +252,12 @@ def main(
         for seed in range(1, seeds + 1):
             draw = draw_members(everyone, n, seed)
             trained = rows if n >= LEAST_TRAINED else 0
-            ceiling = ceiling_of(draw) if trained else math.nan
+            ceiling = cache(partial(ceiling_of, draw)) if trained else lambda: math.nan
             for kind in chosen:
                 run = partial(run_trial, draw, kind, trained, ceiling, work_dir)
                 key = (n, kind.name, seed, trained)
                 trials[kind.name].append(Kept(keep).trial(key, run))
-        table += [summary(n, kind, trials[kind.name]) for kind in chosen]
+        table += [summary(n, len(everyone), kind, trials[kind.name]) for kind in chosen]
     whole = (sizes, len(chosen)) == (SIZES, len(KINDS)) and rows
     name = "release_risk" if whole else "release_risk-part"
     result = write_result(
@@ -260,7 +266,8 @@ def main(
         table,
         notes=[
             "Tables of outcomes, age and sex in every release; members are random draws from "
-            f"{len(everyone):,} patients, the interval is Student's t over draws.",
+            f"{len(everyone):,} patients, the interval is Student's t over draws, of one draw Hanley and "
+            "McNeil's over the people in question.",
             "Measured is the strongest of three attacks that know everyone else.",
             "Without disclosure control a zero also rules out whoever has that level or code; the "
             "attack here does not use zeros, one that does is stronger still.",

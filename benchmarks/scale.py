@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +35,14 @@ from llmsyn.errors import InputError
 from llmsyn.profile.reading import read_profile
 
 LARGE = 10_000_000
-START = 1_000
-REPEATS = {START: 3, 100_000: 5, 1_000_000: 3, LARGE: 1}
-"""Size -> runs.  The smallest tells what a start takes: it is drawn by one process anyway."""
+REPEATS = {100_000: 5, 1_000_000: 3, LARGE: 1}
+WARM = {1: 1_000, 2: 100_001}
+"""Workers -> units drawn before the clock starts: enough for every worker to have begun."""
 
-WORKERS = (1, 2)
-BEYOND = "units/s beyond the size before"
+
+PAGE = ("workers", "n", "draw s", "units/s", "10,000,000 against this", "largest process MB",
+        "MB written", "of bare draw and write", "of bare NumPy draw", "of plain Parquet write")  # fmt: skip
+"""What docs/scale.md shows."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,13 @@ def draw_once(profile: Path, shape: Path, n: int, workers: int, seed: int, folde
               ) -> dict[str, Any]:  # fmt: skip
     """One run of generate between its bare twins."""
     python, out, plain = sys.executable, folder / "cohort", folder / "plain"
-    for left in (out, plain):  # of a run that was killed
+    for left in (out, plain, folder / "cohort-warm"):  # of a run that was killed
         shutil.rmtree(left, ignore_errors=True)
     words = [str(HERE / "bare_writer.py"), str(shape), str(n), str(workers), str(plain)]
     bare = json.loads(run_measured([python, *words]).output)
     shutil.rmtree(plain)
     words = [str(HERE / "one_run.py"), str(profile), str(n), str(seed), str(workers), str(out)]
-    usage = run_measured([python, *words])
+    usage = run_measured([python, *words, str(WARM[workers])])
     times = json.loads(usage.output.splitlines()[-1])
     again = json.loads(
         run_measured([python, str(HERE / "plain_writer.py"), str(out), str(plain)]).output
@@ -83,6 +84,7 @@ def draw_once(profile: Path, shape: Path, n: int, workers: int, seed: int, folde
     shutil.rmtree(plain)
     return {
         "n": n, "workers": workers, "seconds": times["draw_seconds"],
+        "start_seconds": times["start_seconds"],
         "command_seconds": usage.seconds, "cpu_seconds": usage.cpu_seconds,
         "largest_mb": usage.largest_mb, "total_mb": usage.total_mb, "bytes": size,
         "bare_seconds": bare["seconds"], "bare_draw_seconds": bare["draw_seconds"],
@@ -98,46 +100,45 @@ def steps(folder: Path) -> dict[str, Callable[[], dict[str, Any]]]:
     shape = folder / "shape.json"
     shape_of(read_profile(profile)).save(shape)
     found: dict[str, Callable[[], dict[str, Any]]] = {}
-    for workers in WORKERS:
-        for n in sizes(workers):
-            for k in range(REPEATS[n]):
-                found[f"{n}/{workers}/{k}"] = partial(
-                    draw_once, profile, shape, n, workers, k + 1, folder
-                )
+    for workers in WARM:
+        for k in range(max(REPEATS.values())):  # sizes by turns: the machine's speed drifts
+            for n, repeats in REPEATS.items():
+                if k < repeats:
+                    found[f"{n}/{workers}/{k}"] = partial(
+                        draw_once, profile, shape, n, workers, k + 1, folder
+                    )
     for name in RIVALS:
         found[name] = partial(rival, name, profile, folder)
     return found
 
 
-def sizes(workers: int) -> list[int]:
-    """Sizes to draw, from small to large."""
-    return [n for n in REPEATS if n > START or workers == 1]
-
-
 def scale_rows(kept: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """One line a number of workers and a size: medians over the repeats."""
     rows = []
-    for workers in WORKERS:
-        drawn = {n: [kept[f"{n}/{workers}/{k}"] for k in range(REPEATS[n])] for n in sizes(workers)}
-        seconds = {n: middle(found, "seconds") for n, found in drawn.items()}
-        further = {b: (b - a) / (seconds[b] - seconds[a]) for a, b in pairwise(drawn)}
+    for workers in WARM:
+        drawn = {
+            n: [kept[f"{n}/{workers}/{k}"] for k in range(repeats)]
+            for n, repeats in REPEATS.items()
+        }
+        most = LARGE / middle(drawn[LARGE], "seconds")
         for n, found in drawn.items():
+            rate = n / middle(found, "seconds")
             row: dict[str, Any] = {
                 "workers": workers,
                 "n": n,
-                "draw s": round(seconds[n], 2),
+                "start s": round(middle(found, "start_seconds"), 2),
+                "draw s": round(middle(found, "seconds"), 2),
+                "units/s": round(rate),
+                "10,000,000 against this": f"{most / rate - 1:+.1%}" if n < LARGE else "",
                 "whole command s": round(middle(found, "command_seconds"), 1),
-                "units/s": round(n / seconds[n]),
-            }
-            row[BEYOND] = round(further[n]) if n in further else ""
-            row |= {
                 "largest process MB": round(max(f["largest_mb"] for f in found)),
                 "all processes MB": round(max(f["total_mb"] for f in found)),
                 "MB written": round(found[0]["bytes"] / 1e6, 1),
                 "bytes a unit": round(found[0]["bytes"] / n, 1),
-                "of bare draw and write": ratio(found, "bare_seconds"),
             }
-            if workers == 1:  # the others run one after the other
+            if n > min(REPEATS):  # else its own start is most of it
+                row["of bare draw and write"] = ratio(found, "bare_seconds")
+            if n > min(REPEATS) and workers == 1:  # the others run one after the other
                 row["of bare NumPy draw"] = ratio(found, "bare_draw_seconds")
                 row["of plain Parquet write"] = ratio(found, "plain_write_seconds")
             rows.append(row)
@@ -172,19 +173,6 @@ def rival_rows(kept: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def deviations(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Units/s of the largest run, without the start, against the others', per workers."""
-    found = {}
-    for workers in WORKERS:
-        of = {r["n"]: r for r in rows if r["workers"] == workers}
-        found[f"{workers} workers" if workers > 1 else "1 worker"] = {
-            f"to {n:,}": of[LARGE][BEYOND] / of[n][BEYOND] - 1
-            for n in of
-            if n != LARGE and of[n][BEYOND]
-        }
-    return found
-
-
 @click.command(help=__doc__)
 @click.option("--work-dir", type=click.Path(path_type=Path, file_okay=False), required=True,
               help="Folder for cohorts (2 GB) and measurements; what is measured stays so.")  # fmt: skip
@@ -203,18 +191,21 @@ def main(work_dir: Path, most_seconds: float | None) -> None:
         kept.add(key, step())
     found = kept.found()
     rows, rivals = scale_rows(found), rival_rows(found)
+    page = [{head: row[head] for head in PAGE if head in row} for row in rows]
     result = write_result(
         "scale", "Ten million patients with 330 codes (stress profile), Parquet written", rows,
         notes=[
-            f"Medians of {', '.join(f'{r} runs of {n:,}' for n, r in REPEATS.items())}; the network "
+            f"Medians of {', '.join(f'{r} x {n:,}' for n, r in REPEATS.items())} units; the network "
             "was in the cache.",
-            "draw s: with the start of workers and of compiled code, which is why small runs look "
-            "slower; the rate beyond the size before leaves it out.",
+            "start s: a first run of "
+            + " or ".join(f"{n:,} units ({w} workers)" for w, n in WARM.items())
+            + ", with the start of workers and of compiled code; draw s, units/s: a second run in "
+            "the same process; whole command: both, and the start of Python.",
             "Shares are our units/s over those of a bare NumPy draw of the same shape (levels, "
             "numbers and codes, without any dependence), of a plain Parquet write of the same "
             "tables, and of both in one process; taken right before and after each run.",
         ],
-        deviations=deviations(rows), rivals=rivals, repeats=REPEATS,
+        page=page, repeats=REPEATS, warm=WARM,
     )  # fmt: skip
     write_result(
         "scale-rivals", "Units a second of other ways to make rows of this shape", rivals,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 from soak_models import MODEL, report_numbers
 
@@ -17,8 +18,8 @@ from llmsyn.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILE = ROOT / "tests" / "data" / "toy"
-N, N_EXPORTED, N_EVALUATED, N_ENGINES = 220_000, 60_000, 400, 1_000_000
-"""Units: five parts of the toy profile to draw, two to export, 20 for engines."""
+N, N_EXPORTED, N_EVALUATED, N_ENGINES = 220_000, 51_000, 200, 500_000
+"""Units: five parts of the toy profile to draw, two to export, ten for engines."""
 
 PATIENCE_SECONDS = 300
 FINISHED = ("finished cohort", "holds an export", "exists; choose another folder")
@@ -83,7 +84,7 @@ class Bench:
         return [*python, "export", name, str(self.cohort), "-o", str(out), "--quiet", *more]
 
     def _generate(self, name: str, out: Path) -> list[str]:
-        n, more = (N_EXPORTED if out == self.cohort else N), ["--workers", "1"]
+        n, more = N, ["--workers", "1"]
         if name == "generate2":
             more = ["--workers", "2"]
         elif name.startswith("generate "):  # on an engine, or for comparison with one
@@ -95,9 +96,15 @@ class Bench:
         """A cohort to evaluate; drawn when it is first asked for."""
         out = self.work / f"small-{seed}"
         if not out.exists():
-            words = ["generate", str(PROFILE), "-n", str(N_EVALUATED), "--seed", str(seed)]
-            self.must([sys.executable, "-m", "llmsyn", *words, "-o", str(out), "--quiet"])
+            self.draw(N_EVALUATED, seed, out)
         return out
+
+    def draw(self, n: int, seed: int, out: Path) -> None:
+        """Draw a cohort in this process."""
+        from llmsyn.generation import generate
+
+        with patch.dict(os.environ, {"LLMSYN_CACHE": str(self.work / "cache")}):
+            generate(str(PROFILE), n, seed=seed, out=out)
 
     @staticmethod
     def kept(out: Path) -> Path:
@@ -114,9 +121,15 @@ class Bench:
             **os.environ, "LLMSYN_CACHE": str(self.work / "cache"), "OMP_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join(p for p in paths if p), "OPENAI_API_KEY": "none",
         }  # fmt: skip
+
+        def alone() -> None:
+            os.setpgrp()  # so that it is killed with its workers
+            if before is not None:
+                before()
+
         return subprocess.Popen(
             words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, preexec_fn=before,  # noqa: PLW1509 (no forks of threads' locks)
+            preexec_fn=alone,  # noqa: PLW1509 (it takes no lock)
         )  # fmt: skip
 
     def run(self, words: Sequence[str], **how: object) -> tuple[int, str]:
@@ -172,5 +185,5 @@ def content(folder: Path) -> dict[str, bytes]:
 def prepare(work: Path, model_url: str = "") -> Bench:
     """Make the undisturbed cohort; the network is calibrated here, once."""
     bench = Bench(work, model_url)
-    bench.must(bench.command("generate", bench.cohort))
+    bench.draw(N_EXPORTED, 1, bench.cohort)
     return bench

@@ -9,10 +9,10 @@ import pytest
 from evaluation_toys import (
     profile_of,
 )
-from network_toys import quick_compiling
+from network_toys import QUICK, quick_compiling
 
 from llmsyn.cli.main import main
-from llmsyn.generation import generate
+from llmsyn.generation import generate, pipeline
 
 N = 900
 
@@ -23,8 +23,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cohorts")
     with quick_compiling(), pytest.MonkeyPatch.context() as patched:
         patched.setenv("LLMSYN_CACHE", str(folder / "cache"))
+        patched.setattr(pipeline, "Settings", lambda: QUICK)
         for seed, name in enumerate(("synthetic", "members", "holdout")):
-            generate(profile_of(N, 1), 400, seed=seed, out=folder / name)
+            generate(profile_of(N, 1), 200, seed=seed, out=folder / name)
     return folder
 
 

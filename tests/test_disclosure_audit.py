@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from llmsyn.disclosure.system import Tier
 from llmsyn.disclosure.views import published
 from llmsyn.errors import CheckFailed
 from llmsyn.profile.variables import CodeSet
+
+EXAMPLES = 60 if os.environ.get("LLMSYN_FUZZ") else 10
+"""Populations a property is tried on; ``make soak`` tries more."""
 
 T11 = Settings(threshold=11, zeros_published=True)
 
@@ -134,7 +138,7 @@ def test_releases_that_contradict_each_other_are_an_error() -> None:
 TABLE = Form({"sex": ("F", "M", "X"), "ward": ("u", "v", "w")}, {}, {}, (("sex", "ward"),))
 
 
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=EXAMPLES)
 @given(
     counts=st.lists(st.integers(0, 9), min_size=9, max_size=9),
     hidden=st.lists(st.booleans(), min_size=15, max_size=15),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,9 @@ from llmsyn.measurement import Measurement
 from llmsyn.profile.tables import Table
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import FloatArray
+
+EXAMPLES = 60 if os.environ.get("LLMSYN_FUZZ") else 10
+"""Populations a property is tried on; ``make soak`` tries more."""
 
 T = 4
 
@@ -149,7 +153,7 @@ asked = st.builds(Settings, threshold=st.just(T), zeros_published=st.booleans())
 # Not with histograms: that two codes cannot but overlap says that somebody has two, and what
 # follows from the existence of a joint table the audit does not look for (its docstring).
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "histograms"])
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=EXAMPLES)
 @given(data=st.data(), settings=asked)
 def test_no_release_gives_a_small_count_away(
     name: str, settings: Settings, data: st.DataObject
@@ -164,7 +168,7 @@ def test_no_release_gives_a_small_count_away(
 
 
 @pytest.mark.parametrize("name", KINDS)
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=EXAMPLES)
 @given(data=st.data(), settings=asked, rounding=st.sampled_from([1, 5]), stays=st.booleans())
 def test_the_printed_profile_passes_the_audit(
     name: str, settings: Settings, rounding: Any, stays: bool, data: st.DataObject
@@ -186,7 +190,7 @@ def test_the_printed_profile_passes_the_audit(
         assert settings.zeros_published or (behind > 0).all()
 
 
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=EXAMPLES)
 @given(people=populations(KINDS["levels"][1]))
 def test_what_is_printed_is_true(people: list[Kind]) -> None:
     assume(sum(n for _, n, *_ in people) >= 2 * T)

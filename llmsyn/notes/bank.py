@@ -148,23 +148,25 @@ def read_passages(file: Path, language: str) -> Iterator[tuple[int, Passage]]:
 
     Raises
     ------
-    KnowledgeError : a line is no JSON, lacks or adds a key, or has a broken tag.
+    KnowledgeError : a line is no UTF-8 or no JSON, lacks or adds a key, or has a broken tag.
     """
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
         for row, line in enumerate(lines, 1):
             if line.strip():
                 yield row, _passage(line, language, file, row)
 
 
-def _passage(line: str, language: str, file: Path, row: int) -> Passage:
+def _passage(line: bytes, language: str, file: Path, row: int) -> Passage:
     try:
-        parsed = _Line.model_validate(json.loads(line))
+        parsed = _Line.model_validate(json.loads(line.decode("utf-8")))
         text, spans = parse(parsed.text)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise KnowledgeError(f"{first['msg']}; correct it", file=file, row=row, key=key) from error
-    except ValueError as error:
+    except UnicodeDecodeError as error:
+        raise KnowledgeError("this is no UTF-8; save it as UTF-8", file=file, row=row) from error
+    except (ValueError, RecursionError) as error:
         raise KnowledgeError(f"this is no JSON ({error}); mend it", file=file, row=row) from error
     except InputError as error:
         raise KnowledgeError(error.problem, file=file, row=row) from error
