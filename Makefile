@@ -40,7 +40,7 @@ demo-llm: $(VENV)/.ready-to-run  ## both uses of a language model, on a small on
 	$(BIN)/llmsyn generate ./examples/tiny -n 10 --seed 1 --method records --llm local -o out/demo-llm/records --force
 	@echo "Done, in out/demo-llm. The model knows little medicine: this shows the way, not the science."
 
-demo-notes: $(VENV)/.ready-for-ner  ## profile -> patients -> notes -> a tagger -> its scores (spaCy, no key, a few minutes)
+demo-notes: $(VENV)/.ready-for-spacy  ## profile -> patients -> notes -> a tagger -> its scores (spaCy, no key, a few minutes)
 	@echo "Drawing 3,000 synthetic hospital stays from the shipped profile mimic4-demo"
 	$(BIN)/llmsyn generate mimic4-demo -n 3000 --seed 1 -o out/demo-notes/patients --force
 	@echo "Writing a note about each, from disjoint parts of the prose bank"
@@ -81,7 +81,7 @@ layers: $(VENV)/.ready-to-test  ## imports run one way only
 cov: $(VENV)/.ready-to-test  ## tests with branch coverage
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing
 
-real: $(VENV)/.ready-to-test  ## tests of the real components; a skip is a failure
+real: $(VENV)/.ready-to-test $(VENV)/.ready-for-spacy  ## tests of the real components; a skip is a failure
 	LLMSYN_REAL=1 $(BIN)/python -m pytest -q -m real || test $$? -eq 5
 
 examples: $(VENV)/.ready-to-run  ## run each script of examples/
@@ -153,7 +153,7 @@ $(VENV)/.ready-to-audit: setup.cfg pyproject.toml constraints.txt | $(VENV)/.rea
 	@$(PIP) -e '.[audit]'
 	@touch $@
 
-$(VENV)/.ready-for-ner: setup.cfg constraints.txt | $(VENV)/.ready-to-run
-	@echo "Installing spaCy, torch and transformers into $(VENV) (once; torch is large)"
-	@$(PIP) -e '.[ner]'
+$(VENV)/.ready-for-spacy: setup.cfg constraints.txt | $(VENV)/.ready-to-run
+	@echo "Installing spaCy into $(VENV) (once)"
+	@$(PIP) -e '.[spacy]'
 	@touch $@

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = "audit,az,build,dask,dev,docs,dp,duckdb,figures,gs,local,ray,s3,spark,standards"
+EXTRAS = "audit,az,build,dask,dev,docs,dp,duckdb,figures,gs,local,ray,s3,spacy,spark,standards"
 HEAD = f"""\
 # Exact versions of everything that `pip install '.[{EXTRAS}]'` brings on Linux.
 # Written by .ci/lock.py (make lock); use with: pip install -c constraints.txt ...

@@ -95,11 +95,8 @@ def collected(folder: Path = RESULTS) -> Iterator[Claim]:
     yield from _signs(folder)
     yield from _membership(folder)
     yield from _budget(folder)
-    yield Claim(
-        "death.tables.equivalent_n", "in-hospital death, outcome tables, equivalent real patients",
-        math.nan, at_least=10_000,
-        why="not measured yet: llmsyn evaluate draws the learning curve (utility.equivalent_n)",
-    )  # fmt: skip
+    yield _equivalent(folder)
+    yield from _memorised(folder)
     speed = read_result("speed", folder)
     for row in [] if speed is None else speed["rows"]:
         if row["n"] >= 1_000_000 and row["workers"] == 1:
@@ -224,3 +221,32 @@ def _budget(folder: Path) -> Iterator[Claim]:
             floor=1.0, ceiling=0.5, at_most=0.55, kind="exact" if math.isnan(low) else "interval",
             why=why or "no release",
         )  # fmt: skip
+
+
+def _equivalent(folder: Path) -> Claim:
+    """How many real patients teach as much as outcome tables do."""
+    key, what = (
+        "death.tables.equivalent_n",
+        "in-hospital death, outcome tables, equivalent patients",
+    )
+    result = read_result("utility", folder)
+    rows = [] if result is None else [r for r in result["rows"] if r["model"] == TABLES]
+    if not rows or "equivalent real patients" not in rows[0]:
+        return Claim(key, what, math.nan, at_least=10_000,
+                     why="not run yet: python benchmarks/utility.py")  # fmt: skip
+    return Claim(
+        key, what, float(rows[0]["equivalent real patients"]), floor=0.0,
+        at_least=10_000, why=f"in each split: {rows[0]['in each split']}",
+    )  # fmt: skip
+
+
+def _memorised(folder: Path) -> Iterator[Claim]:
+    result = read_result("memorisation", folder)
+    for row in [] if result is None else result["rows"]:
+        if row["set"] == SET:
+            low, high = _interval(row["95%"])
+            yield Claim(
+                "replies.memorised", "rows of the set that the recorded model knows by heart",
+                float(row["rows that are real"]), low, high, float(row["columns shuffled"]),
+                why="python benchmarks/memorisation.py; floor: columns shuffled",
+            )  # fmt: skip

@@ -55,7 +55,12 @@ def figure(rows: Sequence[Row]) -> str:
         "utility of synthetic data drawn from each release.</desc>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         _text(LEFT, 28, "What to release: risk and utility by number of patients", size=18),
-        *_panel("risk", "Membership AUC: solid measured, dashed predicted", sizes, risk),
+        *_panel(
+            "risk",
+            "Membership AUC: solid measured, dashed predicted, dotted the risk budget",
+            sizes,
+            risk,
+        ),
         *_panel("utility", "AUROC of in-hospital death, trained on synthetic", sizes, utility),
     ]
     ends: dict[str, list[tuple[float, str, str]]] = {"risk": [], "utility": []}
@@ -68,13 +73,15 @@ def figure(rows: Sequence[Row]) -> str:
         ):
             points = _points(mine, column, sizes, span, panel)
             parts += _line(points, colour, dashed=dashed)
-            if points and not dashed:
-                ends[panel].append((points[-1][1], kind, colour))
+            known = [y for _, y in points if not math.isnan(y)]
+            if known and not dashed:
+                ends[panel].append((known[-1], kind, colour))
     ceiling = _points(_first_by_size(rows), "TRTR death", sizes, utility, "utility")
-    parts += _line(ceiling, "#777777", dashed=True)
-    if ceiling:
-        ends["utility"].append((ceiling[-1][1], "members' own records", "#777777"))
-    parts += _level("risk", BUDGET, risk, "risk budget 0.55")
+    parts += _line(ceiling, "#666666", dashed=True)
+    known = [y for _, y in ceiling if not math.isnan(y)]
+    if known:
+        ends["utility"].append((known[-1], "members' own records", "#666666"))
+    parts += _level("risk", BUDGET, risk)
     for labels in ends.values():
         parts += _labels(labels)
     parts.append("</svg>")
@@ -101,22 +108,29 @@ def _panel(name: str, title: str, sizes: Sequence[int], span: Point) -> list[str
     return parts
 
 
-def _level(panel: str, value: float, span: Point, label: str) -> list[str]:
+def _level(panel: str, value: float, span: Point) -> list[str]:
     y = _y(value, span, panel)
     return [
         f'<path d="M{LEFT} {y:.1f}H{RIGHT}" stroke="#555555" stroke-dasharray="2 3" fill="none"/>',
-        _text(LEFT + 6, y - 5, label, size=12),
+        _text(LEFT - 8, y + 5, f"{value:.2f}", anchor="end"),
     ]
 
 
 def _line(points: Sequence[Point], colour: str, *, dashed: bool) -> list[str]:
-    if not points:
+    """A line with a gap where nothing was measured (NaN)."""
+    known = [(x, y) for x, y in points if not math.isnan(y)]
+    if not known:
         return []
-    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    path, pen = "", "M"
+    for x, y in points:
+        if math.isnan(y):
+            pen = "M"
+        else:
+            path, pen = f"{path}{pen}{x:.1f} {y:.1f}", "L"
     dash = ' stroke-dasharray="7 5" opacity="0.75"' if dashed else ""
-    parts = [f'<path d="M{path}" stroke="{colour}" stroke-width="2" fill="none"{dash}/>']
+    parts = [f'<path d="{path}" stroke="{colour}" stroke-width="2" fill="none"{dash}/>']
     if not dashed:
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in points]
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in known]
     return parts
 
 
@@ -132,11 +146,7 @@ def _labels(ends: Iterable[tuple[float, str, str]]) -> list[str]:
 def _points(
     rows: Iterable[Row], column: str, sizes: Sequence[int], span: Point, panel: str
 ) -> list[Point]:
-    return [
-        (_x(int(row["n"]), sizes), _y(float(row[column]), span, panel))
-        for row in rows
-        if not math.isnan(float(row[column]))
-    ]
+    return [(_x(int(row["n"]), sizes), _y(float(row[column]), span, panel)) for row in rows]
 
 
 def _first_by_size(rows: Sequence[Row]) -> list[Row]:

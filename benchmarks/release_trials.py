@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,3 +45,21 @@ class Kept:
             with self.file.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps({"key": list(key), "trial": asdict(found)}) + "\n")
         return found
+
+
+def within_draw(area: float, n_members: int, n_outside: int) -> tuple[float, float]:
+    """95% interval of an area over the people in question, for one draw of members.
+
+    Hanley and McNeil 1982, doi 10.1148/radiology.143.1.7063747.
+
+    Examples
+    --------
+    >>> [round(x, 3) for x in within_draw(0.7, 1000, 1000)]
+    [0.677, 0.723]
+    """
+    pairs, rest = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = (
+        area * (1 - area) + (n_members - 1) * (pairs - area**2) + (n_outside - 1) * (rest - area**2)
+    ) / (n_members * n_outside)
+    half = 1.96 * math.sqrt(max(variance, 0.0))
+    return max(area - half, 0.0), min(area + half, 1.0)

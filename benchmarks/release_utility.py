@@ -13,7 +13,7 @@ from utility import features_of
 
 from llmsyn.cohort.reading import RealCohort
 from llmsyn.evaluation.intervals import auc
-from llmsyn.evaluation.learners import fit_xgboost
+from llmsyn.evaluation.learners import fit_few, fit_xgboost
 from llmsyn.evaluation.samples import Sample, feature_matrix, outcome_of
 from llmsyn.measurement import DesignSettings, design, measure
 from llmsyn.profile.types import Profile
@@ -60,13 +60,13 @@ def deaths_of(profile: Profile) -> float:
 
 
 def ceiling_of(draw: Draw) -> float:
-    """The same model, trained on the members' own records."""
+    """A model for few rows, chosen by cross-validation, trained on the members' own records."""
     batches = list(draw.members.batches())
     form = design(batches, draw.members.mapping, DesignSettings(1, "none"))
     profile = measure(batches, form).profile
     members = real_sample(draw.members, profile)
     return _auroc(profile, members, real_sample(_nameable(_tested(draw), profile), profile),
-                  draw.seed)  # fmt: skip
+                  draw.seed, few=True)  # fmt: skip
 
 
 def _tested(draw: Draw) -> RealCohort:
@@ -75,12 +75,13 @@ def _tested(draw: Draw) -> RealCohort:
     return _part(draw.others, order[:MOST_TESTED])
 
 
-def _auroc(profile: Profile, train: Sample, test: Sample, seed: int) -> float:
+def _auroc(profile: Profile, train: Sample, test: Sample, seed: int, *, few: bool = False) -> float:
     outcome = profile.by_concept(CONCEPT)[0]
     assert isinstance(outcome, Categorical), "the mapping says so"
     y = outcome_of(train, outcome)
     if y.min() == y.max():  # nobody died, or everybody: nothing to learn from
         return math.nan
     variables = features_of(profile)
-    model = fit_xgboost(feature_matrix(train, variables), y, seed=seed)
+    x = feature_matrix(train, variables)
+    model = fit_few(x, y, seed=seed)[0] if few else fit_xgboost(x, y, seed=seed)
     return auc(outcome_of(test, outcome), model(feature_matrix(test, variables)))

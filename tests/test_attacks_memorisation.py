@@ -13,24 +13,22 @@ import pytest
 from chat_server import Chat, chat_server, is_probe, says, user_text
 from loopback import only_loopback  # noqa: F401  # runs by itself
 
+from llmsyn.cli.main import main
 from llmsyn.egress.ledger import read_ledger
 from llmsyn.egress.retrying import Retrying
 from llmsyn.egress.values import OwnText
 from llmsyn.errors import InputError
+from llmsyn.evaluation.attacks.known_sets import IRIS_ROWS, KNOWN, KnownSet, Row, read_known
 from llmsyn.evaluation.attacks.memorisation import (
     ASKED,
-    IRIS_ROWS,
-    KNOWN,
-    KnownSet,
-    Row,
     chance,
     invented,
     matched,
     memorisation,
     plain,
-    read_known,
     request,
 )
+from llmsyn.evaluation.evaluating import _known_by_heart
 from llmsyn.evaluation.types import Findings
 from llmsyn.llm import ModelOptions, open_model
 
@@ -149,3 +147,49 @@ def test_real_rows_are_read_from_their_file(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("id,age\n1,2\n", encoding="utf-8")
     with pytest.raises(InputError, match="no column sex"):
         read_known(WARD, tmp_path / "bad.csv")
+
+
+def test_the_command_asks_and_evaluate_reads_the_kept_replies(
+    chat: Chat, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(str(9000 + i), "FM"[i % 2], f"2{i:03}-01-01 00:00:00", "") for i in range(12)]
+    table = tmp_path / "PATIENTS.csv"
+    lines = ["subject_id,gender,dob,dod", *(",".join(row) for row in rows)]
+    table.write_text("\n".join(lines), encoding="utf-8")
+
+    def told(body: dict[str, Any]) -> Any:
+        if is_probe(body):
+            return says('{"word": "apple"}')
+        text = user_text(body)
+        known = IRIS_ROWS if "iris" in text else rows[:6] if "PATIENTS.csv" in text else []
+        return says(json.dumps({"rows": [list(row) for row in known]}))
+
+    chat.always = told
+    kept, given = tmp_path / "replies.jsonl", f"mimic3-demo={table}"
+    asking = ["--llm-url", chat.url, "--model", "toy", "--cache", str(tmp_path / "c")]
+    assert main(["memorisation", given, *asking, "--keep-replies", str(kept), "--json"]) == 0
+    (said,) = json.loads(capsys.readouterr().out)["measures"]
+    assert said["value"] == 1.0
+    asked = len(chat.asked)
+    (found,) = _known_by_heart([given], kept)
+    assert found.measures[0].score.value == 1.0
+    assert len(chat.asked) == asked  # nothing is sent again
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("ward=x.csv", "one of diabetes130"), ("diabetes130", "NAME=FILE"),
+     ("diabetes130=none.csv", "no such file")],
+)  # fmt: skip
+def test_a_wrong_name_or_file_is_one_sentence(
+    given: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["memorisation", given, "--model", "toy"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error
+
+
+def test_evaluate_wants_data_sets_and_replies_together(tmp_path: Path) -> None:
+    for given in ((["mimic3-demo=x.csv"], None), ([], tmp_path)):
+        with pytest.raises(InputError, match="both"):
+            _known_by_heart(*given)

@@ -261,11 +261,15 @@ def test_a_real_encoder_learns_forty_notes(tmp_path) -> None:
     again = open_tagger(str(tmp_path / "model"), votes=False)
     texts = [notes[0].text, "", "a\u200bb" * 3, notes[1].text * 4]
     assert again.tag(texts, policy) == model.tag(texts, policy)
+    first = losses[0]
+    train(notes[:10], replace(settings, encoder=tmp_path / "model", rounds=1), (),
+          lambda done, total, loss: losses.append(loss))  # fmt: skip
+    assert losses[-1] < 0.7 * first  # it goes on from the model
     voting = open_tagger(str(tmp_path / "model"), votes=True).tag(["He takes furosemide."], policy)
     assert [s.label for s in voting[0]].count("Drug") <= 1
 
 
-@pytest.mark.slow  # needs extra ner: torch is large
+@pytest.mark.real
 def test_a_real_spacy_pipeline_learns(tmp_path) -> None:
     pytest.importorskip("spacy")
     from llmsyn.notes.docbin import read_docbin, write_docbin

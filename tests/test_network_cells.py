@@ -70,3 +70,16 @@ def test_a_masked_level_gets_nothing_and_the_others_its_part():
     share, allowed = np.array([0.5, 0.3, 0.2]), np.array([1.0, 1.0, 0.0])
     cells = cells_from_statements(share, 0.1, [], allowed)
     assert cells == pytest.approx([0.0625, 0.0375, 0.0], abs=1e-12)
+
+
+def test_a_level_that_nobody_has_takes_nothing():
+    # A noisy release prints levels with a share of zero.
+    cells = cells_from_statements(np.array([0.4, 0.6, 0.0]), 0.1, [((0,), 1.0), ((1,), -1.0)],
+                                  np.ones(3))  # fmt: skip
+    assert cells.sum() == pytest.approx(0.1)
+    assert cells[2] == 0
+
+
+def test_a_code_that_nobody_has_is_with_no_level():
+    cells = cells_from_statements(np.array([0.4, 0.6]), 0.0, [((0,), 1.0)], np.ones(2))
+    assert not cells.any()

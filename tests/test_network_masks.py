@@ -24,6 +24,7 @@ from llmsyn.network.calibration import Settings
 from llmsyn.network.compiling import compile_network
 from llmsyn.network.drawing import compile_program
 from llmsyn.network.masks import cut_points
+from llmsyn.network.model import SlotNode
 from llmsyn.profile.terms import Range, Term
 from llmsyn.profile.types import Profile, Rule
 from llmsyn.profile.variables import Numeric, Selector
@@ -242,6 +243,26 @@ def test_a_number_above_what_a_rule_leaves_is_an_error_that_names_it(rows, terms
     with pytest.raises(InfeasibleError, match=named) as caught:
         compiled(rows, terms)
     assert caught.value.exit_code == 2 and "correct the profile" in str(caught.value)
+
+
+@pytest.mark.parametrize("terms", [(Term("dx", "A"),), (Term("sex", "F"), Term("died", "no"))])
+def test_what_noise_explains_is_lowered_to_what_is_possible(rows, terms):
+    profile = profile_of(rows, (), rules=(Rule(terms),))
+    n = profile.n_units
+    noisy = tuple(replace(v, sigma=0.2 * n) for v in profile.variables)
+    made = compile_network(replace(profile, variables=noisy), settings=QUICK).network
+    node = next(
+        node for node in made.nodes
+        if (made.code_lists[node.code_set].name if isinstance(node, SlotNode)
+            else made.variables[node.variable].name) == terms[-1].variable
+    )  # fmt: skip
+    if isinstance(node, SlotNode):
+        assert node.share[made.code_lists[node.code_set].codes.index("A")] == 0
+    else:
+        names = made.variables[node.variable].levels
+        women = profile["sex"].counts[profile["sex"].levels.index("F")] / n
+        assert node.share[names.index("no")] == pytest.approx(1 - women, abs=0.01)
+        assert node.share.sum() == pytest.approx(1)
 
 
 def test_selector_mass_counts_too(rows):

@@ -116,6 +116,21 @@ def test_policy_merges_drops_and_trims() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("CT of the abdomen and pelvis", "CT"),
+        ("repeat CT of Chest", "CT"),
+        ("CT of the abdominals", "CT of the abdominals"),
+        ("of the abdomen", "of the abdomen"),
+    ],
+)
+def test_a_mention_ends_before_its_body_site(text: str, kept: str) -> None:
+    span = Span(1, 1 + len(text), "PROC_DIAG:imaging")
+    (found,) = read_policy("maccrobat").spans(f"({text} of the liver", [span])
+    assert f"({text}"[found.start : found.end] == kept
+
+
 def test_a_policy_of_ones_own(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(

@@ -41,6 +41,10 @@ _STYLES = {"pass": "green", "fail": "bold red", "warn": "yellow", "undefined": "
 @click.option("--quick", is_flag=True, help="A first look in about a minute.")
 @click.option("--ledger", type=click.Path(path_type=Path),
               help="Ledger of the requests that were sent, for their cost.")  # fmt: skip
+@click.option("--memorised", multiple=True, metavar="NAME=FILE",
+              help="Public data set whose rows llmsyn memorisation asked for; may be repeated.")  # fmt: skip
+@click.option("--replies", type=click.Path(path_type=Path),
+              help="What the language model answered, for --memorised.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="End with 4 where a mark is missed.")
 @click.option("--force", is_flag=True, help="Replace a report that stands there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -75,6 +79,7 @@ def evaluate(**given: Any) -> None:
         profile=given["profile"], data=given["data"], share=given["share"], seed=given["seed"],
         preset=given["preset"], marks=given["marks"], tasks=given["tasks"],
         with_privacy=given["privacy"], quick=given["quick"], ledger=given["ledger"],
+        memorised=given["memorised"], replies=given["replies"],
         progress=_progress(given["quiet"] or given["as_json"]),
     )  # fmt: skip
     paths = write_report(report, given["out"], force=given["force"])

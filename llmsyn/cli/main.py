@@ -67,6 +67,10 @@ COMMANDS = {
         "llmsyn.cli.evaluate:evaluate",
         "Fidelity, utility, privacy and equity of a synthetic cohort.",
     ),
+    "memorisation": Lazy(
+        "llmsyn.cli.memorisation:memorisation",
+        "Which rows of public data sets a language model knows by heart.",
+    ),
     "export": Lazy(
         "llmsyn.cli.export:export", "Write a cohort as OMOP, FHIR, MEDS, CSV or one database file."
     ),

@@ -57,7 +57,10 @@ def ner() -> None:
 @click.option(
     "--repeat", type=click.IntRange(1), default=1, show_default=True, help="Of added notes."
 )
-@click.option("--encoder", type=_FILE, help="Folder of the encoder  [default: fetched MiniLM-L6].")
+@click.option(
+    "--encoder", type=_FILE,
+    help="Folder of an encoder, or of a model to go on from  [default: fetched MiniLM-L6].",
+)  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Of torch  [default: its own choice].")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

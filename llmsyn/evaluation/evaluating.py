@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from llmsyn.errors import InputError
+from llmsyn.evaluation.attacks.known_sets import rows_of
+from llmsyn.evaluation.attacks.memorisation import memorisation
 from llmsyn.evaluation.cost import cost
 from llmsyn.evaluation.datasheet import datasheet
 from llmsyn.evaluation.equity import equity
@@ -18,6 +21,8 @@ from llmsyn.evaluation.privacy import privacy
 from llmsyn.evaluation.reading import Source, gather, unit_count
 from llmsyn.evaluation.types import TOPICS, Evidence, Findings, Report
 from llmsyn.evaluation.utility import utility
+from llmsyn.llm.opening import open_model
+from llmsyn.llm.requests import ModelOptions
 from llmsyn.profile.types import Profile
 
 Progress = Callable[[str], None]
@@ -38,6 +43,8 @@ def evaluate(
     with_privacy: bool = True,
     quick: bool = False,
     ledger: str | Path | None = None,
+    memorised: Sequence[str] = (),
+    replies: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Compare synthetic units with the real ones that made them, and with ones that did not.
@@ -58,6 +65,8 @@ def evaluate(
     with_privacy : whether to attack.
     quick : fewer rows, trees and resamples: a first look in a minute, not for a decision.
     ledger : of the requests to a language model, for their cost.
+    memorised, replies : ``NAME=FILE`` of public data sets, and what a language model answered
+        when ``llmsyn memorisation`` asked it for their rows; nothing is asked here.
     progress : called with the name of each part.
 
     Raises
@@ -66,6 +75,7 @@ def evaluate(
     """
     told = progress or (lambda part: None)
     chosen = read_marks(preset, marks)  # before minutes of work, in case it is wrong
+    known = _known_by_heart(memorised, replies)
     told("reading")
     begun = time.perf_counter()
     evidence = gather(
@@ -73,8 +83,9 @@ def evaluate(
         seed=seed, quick=quick,
     )  # fmt: skip
     findings = measure_all(
-        evidence, tasks=tasks, with_privacy=with_privacy, ledger=ledger, progress=told
-    )
+        evidence, tasks=tasks, with_privacy=with_privacy, ledger=ledger, known=known,
+        progress=told,
+    )  # fmt: skip
     facts = _facts(evidence, with_privacy=with_privacy)
     facts |= {"preset means": chosen.meaning, "seconds": round(time.perf_counter() - begun, 1)}
     judged = judge([m for f in findings for m in f.measures], chosen)
@@ -88,11 +99,15 @@ def measure_all(
     tasks: Sequence[str] = (),
     with_privacy: bool = True,
     ledger: str | Path | None = None,
+    known: Sequence[Findings] = (),
     progress: Progress | None = None,
 ) -> tuple[Findings, ...]:
-    """Every part of the report, without verdicts, in the order of the topics."""
+    """Every part of the report, without verdicts, in the order of the topics.
+
+    ``known`` are findings on the language model, which need no evidence.
+    """
     told = progress or (lambda part: None)
-    found: list[Findings] = []
+    found: list[Findings] = list(known)
     if with_privacy:
         told("privacy")
         found += privacy(evidence)
@@ -107,6 +122,19 @@ def measure_all(
     found.append(equity(evidence, trained))
     found.append(cost(evidence, None if ledger is None else Path(ledger)))
     return tuple(sorted(found, key=lambda f: TOPICS.index(f.topic)))
+
+
+def _known_by_heart(memorised: Sequence[str], replies: str | Path | None) -> list[Findings]:
+    if not memorised and replies is None:
+        return []
+    if not memorised or replies is None:
+        raise InputError(
+            "rows known by heart need both: the data sets (memorised, NAME=FILE) and what the "
+            "language model answered (replies, as llmsyn memorisation keeps them)"
+        )
+    options = ModelOptions(replay=Path(replies))
+    with open_model(options) as model:
+        return [memorisation(model, rows_of(memorised))]
 
 
 def _title(evidence: Evidence) -> str:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from llmsyn.errors import InputError
-from llmsyn.ner.encoder import Encoder, libraries
+from llmsyn.ner.encoder import META, Encoder, libraries, load_encoder, read_meta
 from llmsyn.ner.reading import IGNORED, examples
 from llmsyn.ner.targets import Targets, fine_tags
 from llmsyn.notes.policies import Policy
 from llmsyn.notes.types import Note
 
+SMALLEST_BATCH = 512
 Progress = Callable[[int, int, float], None]
 """Told step, steps and loss."""
 
@@ -28,13 +29,18 @@ class EncoderSettings:
     ----------
     rate, head_rate : highest learning rates of encoder and head; a tenth of the steps rise to
         them, the rest fall to zero.
-    batch_pieces : subwords in a batch, padding included.
+    batch_pieces : subwords in a batch at most, padding included.
+    least_steps : where all passes together come to fewer, batches are made smaller, down to
+        :data:`SMALLEST_BATCH`: little text is learned in small steps or not at all.
+    dropout : of hidden units.  Attention has none: it would keep torch from its fused kernels
+        and cost a third of the time.
     threads : of torch; None leaves it to torch.
     """
 
     rate: float = 5e-4
     head_rate: float = 2e-3
     batch_pieces: int = 2048
+    least_steps: int = 400
     dropout: float = 0.1
     weight_decay: float = 0.01
     seed: int = 0
@@ -52,7 +58,8 @@ def train_encoder(
 
     Parameters
     ----------
-    base : folder with ``config.json``, ``model.safetensors`` and ``tokenizer.json``.
+    base : folder with ``config.json``, ``model.safetensors`` and ``tokenizer.json``, or a model
+        that :meth:`Encoder.save` wrote: then its training goes on.
     rounds : what each pass over the data reads: notes, and the policy whose labels they have
         (None: the bank's own).  Passes may differ: each can have fresh surfaces.
     n_rounds : how many passes there are.
@@ -62,30 +69,16 @@ def train_encoder(
     InputError : the folder is no encoder, or there is nothing to learn.
     MissingExtra : torch or transformers is not installed.
     """
-    torch, transformers = libraries()
-    from tokenizers import Tokenizer
-
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        if not (base / name).is_file():
-            raise InputError(
-                f"the folder has no {name}, so it is no encoder; run python -m llmsyn.ner.fetch",
-                file=base,
-            )
+    torch, _ = libraries()
     if settings.threads:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    body = transformers.AutoModel.from_pretrained(
-        base, local_files_only=True, add_pooling_layer=False,
-        hidden_dropout_prob=settings.dropout, attention_probs_dropout_prob=settings.dropout,
-    )  # fmt: skip
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    model = Encoder(body, torch.nn.Linear(body.config.hidden_size, len(fine_tags())), tokenizer)
+    model = _begun(base, settings)
+    body = model.body
     optimiser = torch.optim.AdamW(
         [{"params": body.parameters(), "lr": settings.rate},
          {"params": model.head.parameters(), "lr": settings.head_rate}],
-        weight_decay=settings.weight_decay,
+        weight_decay=settings.weight_decay, fused=True,
     )  # fmt: skip
     highest = [group["lr"] for group in optimiser.param_groups]
     random = np.random.default_rng(settings.seed)
@@ -99,7 +92,7 @@ def train_encoder(
         if not rows:
             raise InputError("there is no text to learn from; give notes with tokens in them")
         masks = torch.from_numpy(targets.masks)
-        batches = _batches(rows, settings.batch_pieces, random)
+        batches = _batches(rows, _batch_size(rows, n_rounds, settings), random)
         total = done + len(batches) * (n_rounds - i)
         for batch in batches:
             share = done / max(total, 1)
@@ -116,6 +109,37 @@ def train_encoder(
                 progress(done, total, float(loss.detach()))
     body.eval()
     return model
+
+
+def _begun(base: Path, settings: EncoderSettings) -> Encoder:
+    """The model before its first step."""
+    torch, transformers = libraries()
+    from tokenizers import Tokenizer
+
+    if (base / META).is_file():
+        return load_encoder(base, read_meta(base))
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if not (base / name).is_file():
+            raise InputError(
+                f"the folder has no {name}, so it is no encoder; run python -m llmsyn.ner.fetch",
+                file=base,
+            )
+    body = transformers.AutoModel.from_pretrained(
+        base, local_files_only=True, add_pooling_layer=False,
+        hidden_dropout_prob=settings.dropout, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return Encoder(body, torch.nn.Linear(body.config.hidden_size, len(fine_tags())), tokenizer)
+
+
+def _batch_size(
+    rows: Sequence[tuple[list[int], list[int]]], n_rounds: int, settings: EncoderSettings
+) -> int:
+    pieces = sum(len(ids) for ids, _ in rows) * n_rounds
+    wanted = pieces // max(1, settings.least_steps)
+    return min(settings.batch_pieces, max(SMALLEST_BATCH, wanted))
 
 
 def _loss(model: Encoder, rows: Sequence[tuple[list[int], list[int]]], masks: Any) -> Any:

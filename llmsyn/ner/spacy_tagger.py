@@ -72,7 +72,7 @@ def load_spacy(folder: Path, meta: dict[str, Any]) -> SpacyTagger:
     try:
         import spacy
     except ImportError as error:
-        raise MissingExtra("spaCy", extra="ner") from error
+        raise MissingExtra("spaCy", extra="spacy") from error
     return SpacyTagger(spacy.load(folder / "pipeline"), str(meta.get("policy", "")))
 
 

@@ -65,6 +65,8 @@ def cells_from_statements(
     >>> bool(np.allclose(once, twice))
     True
     """
+    if p <= 0:  # noise makes codes that nobody has
+        return np.zeros(len(shares))
     lift, spoken = np.ones(len(shares)), np.zeros(len(shares), bool)
     for levels, value in said:
         at = list(levels)
@@ -76,8 +78,9 @@ def cells_from_statements(
         spoken[at] = True
     lift *= allowed
     taken, silent = float((shares * lift)[spoken].sum()), ~spoken & (allowed > 0)
-    if silent.any():
-        lift[silent] = max((1.0 - taken) / float(shares[silent].sum()), _LEAST_LIFT)
+    room = float(shares[silent].sum())
+    if room > 0:  # noise makes levels that nobody has
+        lift[silent] = max((1.0 - taken) / room, _LEAST_LIFT)
     cells: FloatArray = p * shares * lift
     for _ in range(20):  # a level cannot have more than itself
         cells = np.minimum(cells * (p / max(float(cells.sum()), 1e-300)), shares * allowed)

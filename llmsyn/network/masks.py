@@ -21,7 +21,16 @@ from llmsyn.network.factors import (
     levels_of,
     make_factor,
 )
-from llmsyn.network.model import Factor, FloatArray, LevelNode, SlotNode
+from llmsyn.network.model import (
+    CodeList,
+    Factor,
+    FloatArray,
+    LevelNode,
+    LevelVariable,
+    Parent,
+    SlotNode,
+)
+from llmsyn.network.reconcile import tolerance
 from llmsyn.profile.terms import Range, Term
 from llmsyn.profile.types import Profile
 from llmsyn.profile.variables import UNLISTED
@@ -157,26 +166,59 @@ def _mask_main(
 
 
 def _check_room(made: Draft) -> None:
-    """A prevalence or level share may not be above the share of units that may have it."""
+    """A prevalence or level share may not be above the share of units that may have it.
+
+    What is above it by no more than rounding and noise explain is lowered to what is possible.
+    """
     n = made.profile.n_units
     for node in made.nodes:
-        share = node.share
-        _check_never(made, node, node.base, share, "")
+        _check_never(made, node, node.base, node.share, "")
         if isinstance(node, SlotNode) and node.base_main is not None:
             _check_never(made, node, node.base_main, node.share_main, " as the main code")
         for factor in node.factors:
             if len(factor.parents) != 1:
                 continue
             room = np.where(np.isneginf(factor.weights), 0.0, factor.share[:, None]).sum(0)
-            over = np.flatnonzero(share[: len(room)] > room + 1.0 / n + 1e-9)
+            share = node.share[: len(room)]
+            slack = _slack(made, node) + _slack(made, factor.parents[0])
+            over = [
+                int(k) for k in np.flatnonzero(share > room + 1.0 / n + 1e-9)
+                if not (isinstance(node, SlotNode) and k == node.n_codes)
+            ]  # fmt: skip
             for k in over:
-                if isinstance(node, SlotNode) and k == node.n_codes:
-                    continue
-                raise InfeasibleError(
-                    f"{_column_name(made, node, int(k))} is published for {share[k]:.4g} of the "
-                    f"units, but {factor.name} leaves only {room[k]:.4g} that may have it; "
-                    "correct the profile or switch off the rule"
-                )
+                if share[k] > room[k] + slack:
+                    raise InfeasibleError(
+                        f"{_column_name(made, node, int(k))} is published for {share[k]:.4g} of "
+                        f"the units, but {factor.name} leaves only {room[k]:.4g} that may have "
+                        "it; correct the profile or switch off the rule"
+                    )
+            _lower(node, over, room)
+
+
+def _lower(node: LevelNode | SlotNode, over: list[int], room: FloatArray) -> None:
+    """Give the columns ``over`` what is possible; other levels of a variable get the rest."""
+    if not over:
+        return
+    share = node.share
+    before = float(share.sum())
+    share[over] = room[over]
+    if isinstance(node, LevelNode):
+        others = np.setdiff1d(np.arange(len(share)), over)
+        left = float(share[others].sum())
+        if left > 0:
+            share[others] *= 1 + (before - float(share.sum())) / left
+
+
+def _slack(made: Draft, of: LevelNode | SlotNode | Parent) -> float:
+    """By how much rounding and noise may have moved a share."""
+    n = made.profile.n_units
+    column: LevelVariable | CodeList = (
+        made.code_lists[of.code_set] if isinstance(of, SlotNode) else made.variables[of.variable]
+    )
+    known = [v for v in made.profile.variables if v.name == column.name]
+    if not known or not (known[0].half_width or known[0].sigma):
+        return 1.0 / n
+    return max(tolerance(known[0].half_width, known[0].sigma, n), 1.0 / n)
 
 
 def _check_never(
@@ -184,12 +226,16 @@ def _check_never(
 ) -> None:
     if share is None:
         return
-    for k in np.flatnonzero(np.isneginf(base) & (share > 1.0 / made.profile.n_units + 1e-9)):
-        raise InfeasibleError(
-            f"{_column_name(made, node, int(k))} is published for {share[k]:.4g} of the units"
-            f"{what}, but a rule says that none may have it; correct the profile or switch off "
-            "the rule"
-        )
+    never = np.flatnonzero(np.isneginf(base) & (share > 1.0 / made.profile.n_units + 1e-9))
+    for k in never:
+        if share[k] > _slack(made, node) + 1e-9:
+            raise InfeasibleError(
+                f"{_column_name(made, node, int(k))} is published for {share[k]:.4g} of the "
+                f"units{what}, but a rule says that none may have it; correct the profile or "
+                "switch off the rule"
+            )
+    if share is node.share:
+        _lower(node, never.tolist(), np.zeros(len(share)))
 
 
 def _column_name(made: Draft, node: LevelNode | SlotNode, column: int) -> str:

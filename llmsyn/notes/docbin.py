@@ -22,7 +22,7 @@ def blank(language: str) -> Any:
     try:
         import spacy
     except ImportError as error:
-        raise MissingExtra("spaCy", extra="ner") from error
+        raise MissingExtra("spaCy", extra="spacy") from error
     try:
         return spacy.blank(language or "xx")
     except ImportError:

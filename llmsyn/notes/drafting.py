@@ -14,6 +14,8 @@ from llmsyn.notes.types import Span
 
 _SLOT = re.compile(r"\{([a-z_0-9]+)\}")
 _SOUNDS_I = re.compile(r"h?[ií](?![ae])", re.IGNORECASE)
+_SOUNDS_VOWEL = re.compile(r"[aeiou]|8|1[18](?!\d)", re.IGNORECASE)
+_ARTICLE = "(n) "
 _SHORTEST_MISSPELLED = 7
 
 
@@ -116,7 +118,7 @@ class Draft:
     def line(
         self, line: str, values: Mapping[str, Sequence[Mention]], *, begins: bool = True
     ) -> None:
-        """Add a line with its slots filled.
+        """Add a line with its slots filled; ``a(n)`` before one becomes its article.
 
         Parameters
         ----------
@@ -128,7 +130,8 @@ class Draft:
         """
         fresh = begins
         for literal, slot in pieces(line):
-            self.write(literal)
+            first = values[slot][0].surface if values.get(slot) else ""
+            self.write(_articled(literal, first))
             stripped = literal.rstrip()
             if stripped:
                 fresh = stripped[-1] in ".?¿!:"
@@ -154,3 +157,16 @@ class Draft:
         if way == 1:
             return surface[:at] + surface[at] + surface[at:]
         return surface[:at] + surface[at + 1] + surface[at] + surface[at + 2 :]
+
+
+def _articled(literal: str, follows: str) -> str:
+    """Text whose ``a(n)`` before a slot is the article of what follows.
+
+    Examples
+    --------
+    >>> _articled("This is a(n) ", "86-year-old"), _articled("A(n) ", "68 y.o.")
+    ('This is an ', 'A ')
+    """
+    if not literal.endswith(_ARTICLE):
+        return literal
+    return literal.removesuffix(_ARTICLE) + ("n " if _SOUNDS_VOWEL.match(follows) else " ")

@@ -6,8 +6,9 @@ from the edges of a mention; it is written from a published guideline, never fro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,6 +24,15 @@ class _Trim(BaseModel):
 
     start: tuple[str, ...] = ()
     end: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+
+    def tail(self) -> re.Pattern[str] | None:
+        """What a site behind a link looks like: " de la mama"."""
+        if not self.links or not self.sites:
+            return None
+        links, sites = ("|".join(map(re.escape, words)) for words in (self.links, self.sites))
+        return re.compile(rf"\s+(?:{links})\s+(?:{sites})\b", re.IGNORECASE)
 
 
 class _File(BaseModel):
@@ -44,6 +54,7 @@ class Policy:
     merge : label or ``LABEL:kind`` -> new label, empty to drop; labels that it lacks go too.
     trim_start, trim_end : new label -> lower-case words that are cut from the edge.
     drop_assertions : mentions with these are no mentions here.
+    tails : new label -> a body site behind a link ("of the liver"): the mention ends before it.
     """
 
     name: str
@@ -53,6 +64,7 @@ class Policy:
     trim_start: Mapping[str, tuple[str, ...]]
     trim_end: Mapping[str, tuple[str, ...]]
     drop_assertions: tuple[str, ...] = ()
+    tails: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -85,8 +97,20 @@ class Policy:
         return replace(note, spans=self.spans(note.text, note.spans))
 
     def trimmed(self, text: str, span: Span) -> Span:
-        """A span that has a label of the policy, without the words that it cuts."""
+        """A span that has a label of the policy, without the words that it cuts.
+
+        Examples
+        --------
+        >>> text = "carcinoma de pulmón"
+        >>> span = read_policy("cantemist").trimmed(text, Span(0, 19, "TUMOR_MORPHOLOGY"))
+        >>> text[span.start : span.end]
+        'carcinoma'
+        """
         start, end = span.start, span.end
+        tail = self.tails.get(span.label)
+        site = tail.search(text, start, end) if tail is not None else None
+        if site is not None and site.start() > start:
+            end = site.start()
         again = True
         while again:
             again = False
@@ -161,4 +185,5 @@ def read_policy(name: str | Path) -> Policy:
         {label: trim.start for label, trim in parsed.trim.items()},
         {label: trim.end for label, trim in parsed.trim.items()},
         parsed.drop_assertions,
+        {label: tail for label, trim in parsed.trim.items() if (tail := trim.tail()) is not None},
     )

@@ -3,7 +3,7 @@
 An attack takes :class:`llmsyn.evaluation.types.Evidence` and returns
 :class:`llmsyn.evaluation.types.Findings`.  :data:`ATTACKS` names those that need nothing but
 the evidence; :func:`llmsyn.evaluation.attacks.memorisation.memorisation` asks a language model
-and is called by itself.  docs/attacks.md says of each what the attacker knows, the statistic
+and is called by itself (``llmsyn memorisation``), or with its kept replies by ``evaluate``.  docs/attacks.md says of each what the attacker knows, the statistic
 with its source, the controls, and what it does not show.
 """
 

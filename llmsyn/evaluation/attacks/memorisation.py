@@ -23,22 +23,16 @@ does not exist, with the same columns: its rows are compared with the real ones 
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from llmsyn.egress.values import OwnText
-from llmsyn.errors import InputError
+from llmsyn.evaluation.attacks.known_sets import IRIS, IRIS_ROWS, KNOWN, KnownSet, Row
 from llmsyn.evaluation.attacks.membership import with_doubt
 from llmsyn.evaluation.types import Control, Findings, Measure
 from llmsyn.llm.requests import Failed, Model, ModelRequest, Prompt
 from llmsyn.score import Score, proportion, undefined, wilson
-
-Row = tuple[str, ...]
 
 ROWS_ASKED = 10
 
@@ -55,54 +49,6 @@ _SYSTEM = (
 )
 
 
-@dataclass(frozen=True)
-class KnownSet:
-    """A public data set, as it is named to the model.
-
-    Attributes
-    ----------
-    name : what it is called here.
-    described : its name, file and origin, in our own words.
-    columns : of the file, as many as are asked for; together they should tell rows apart.
-    """
-
-    name: str
-    described: str
-    columns: tuple[str, ...]
-
-
-DIABETES130 = KnownSet(
-    "diabetes130",
-    "the file diabetic_data.csv of 'Diabetes 130-US Hospitals for Years 1999-2008' "
-    "(UCI Machine Learning Repository)",
-    ("encounter_id", "patient_nbr", "race", "gender", "age", "time_in_hospital"),
-)
-MIMIC3_DEMO = KnownSet(
-    "mimic3-demo",
-    "the file PATIENTS.csv of the 'MIMIC-III Clinical Database Demo' v1.4 (PhysioNet)",
-    ("subject_id", "gender", "dob", "dod"),
-)
-KNOWN = (DIABETES130, MIMIC3_DEMO)
-
-IRIS = KnownSet(
-    "iris",
-    "the file iris.data of Fisher's 'Iris' (UCI Machine Learning Repository)",
-    ("sepal_length", "sepal_width", "petal_length", "petal_width", "species"),
-)
-IRIS_ROWS: tuple[Row, ...] = (
-    ("5.1", "3.5", "1.4", "0.2", "setosa"),
-    ("4.9", "3.0", "1.4", "0.2", "setosa"),
-    ("4.7", "3.2", "1.3", "0.2", "setosa"),
-    ("4.6", "3.1", "1.5", "0.2", "setosa"),
-    ("5.0", "3.6", "1.4", "0.2", "setosa"),
-    ("7.0", "3.2", "4.7", "1.4", "versicolor"),
-    ("6.4", "3.2", "4.5", "1.5", "versicolor"),
-    ("6.3", "3.3", "6.0", "2.5", "virginica"),
-    ("5.8", "2.7", "5.1", "1.9", "virginica"),
-)
-"""Rows 1 to 5, and the first of the other species; R. A. Fisher, Ann. Eugen. 7 (1936) 179."""
-
-
 def memorisation(
     model: Model, rows: Mapping[str, Iterable[Row]], known: Sequence[KnownSet] = KNOWN
 ) -> Findings:
@@ -111,7 +57,7 @@ def memorisation(
     Parameters
     ----------
     rows : by name of the data set, its real rows, in the order of ``KnownSet.columns``
-        (:func:`read_known`).  They are compared with, and never sent.
+        (:func:`llmsyn.evaluation.attacks.known_sets.read_known`).  They are compared with, and never sent.
     known : data sets to ask for; those without rows are left out.
 
     Raises
@@ -224,10 +170,13 @@ def plain(row: Sequence[str]) -> Row:
     --------
     >>> plain([" Iris-Setosa ", "3.0", "[0-10)", '"5"'])
     ('setosa', '3', '[0-10)', '5')
+    >>> plain(["2094-03-05 00:00:00"])
+    ('2094-03-05',)
     """
     cells = []
     for cell in row:
         text = cell.strip().strip("\"'").strip().lower().removeprefix("iris-")
+        text = text.removesuffix(" 00:00:00")  # copies of a file write days with it or without
         try:
             number = float(text)
         except ValueError:
@@ -235,28 +184,6 @@ def plain(row: Sequence[str]) -> Row:
         else:
             cells.append(f"{number:.10g}")
     return tuple(cells)
-
-
-def read_known(known: KnownSet, file: Path) -> list[Row]:
-    """The real rows of a CSV file (plain or gzip), in the columns that are asked for.
-
-    Raises
-    ------
-    InputError : a column is missing.
-    """
-    opened = gzip.open if file.suffix == ".gz" else open
-    with opened(file, "rt", encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        names = {name.strip().lower(): name for name in reader.fieldnames or ()}
-        for column in known.columns:
-            if column not in names:
-                raise InputError(
-                    f"the file has no column {column}, which {known.name} has; check that it is "
-                    "the file that is named",
-                    file=file,
-                    column=column,
-                )
-        return [tuple(row[names[c]] for c in known.columns) for row in reader]
 
 
 def _ask(model: Model, requests: Sequence[ModelRequest]) -> tuple[dict[str, list[Row]], int]:
