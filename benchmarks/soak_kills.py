@@ -90,6 +90,7 @@ def lost_worker(bench: Bench, name: str, times: int, random: np.random.Generator
             tally.notes.append(said[-300:])
         elif bench.made(name, out, said) != reference:
             tally.corrupted += 1
+            tally.notes.append(f"other bytes: {differing(bench.made(name, out, said), reference)}")
         if tally.tried == times:
             break
     return tally
