@@ -20,7 +20,8 @@ from llmsyn.generation import generate, pipeline
 from llmsyn.generation.chunks import CHUNK
 from llmsyn.generation.engines import ENGINES, run_chunks
 
-N_CHUNKS = 8
+N_CHUNKS = 19
+"""More than an engine hands out ahead of time."""
 LIBRARY = {"local": "joblib", "dask": "distributed", "ray": "ray", "spark": "pyspark"}
 
 
@@ -163,6 +164,18 @@ def test_dask_with_a_worker_killed_in_the_middle(draw, tmp_path):
     assert killed
     draw(tmp_path / "whole")
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_parts_that_an_engine_forgets_are_no_cohort(draw, tmp_path, monkeypatch):
+    def forgets(engine, task, chunks, **more):
+        yield from (task(k) for k in chunks[:-1])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "run_chunks", forgets)
+        with pytest.raises(ServiceError, match="nothing back of 1 of 3 parts"):
+            draw(tmp_path / "o", workers=2)
+    assert not (tmp_path / "o" / "manifest.json").exists()
+    assert draw(tmp_path / "o").resumed_chunks == 2
 
 
 def test_a_cluster_needs_an_engine(draw, tmp_path):

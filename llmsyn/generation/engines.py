@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from llmsyn.errors import LlmsynError, MissingExtra, ServiceError
@@ -128,7 +129,7 @@ def _ray(
     try:
         remote = ray.remote(max_retries=MAX_LOST)(_plain_call)
         todo = iter(chunks)
-        pending = [remote.remote(task, k) for k, _ in zip(todo, range(_WINDOW * workers))]
+        pending = [remote.remote(task, k) for k in islice(todo, _WINDOW * workers)]
         while pending:
             done, pending = ray.wait(pending, num_returns=1)
             try:
@@ -139,7 +140,7 @@ def _ray(
                 raise _given_up("Ray", len(pending) + 1) from error
             except ray.exceptions.WorkerCrashedError as error:
                 raise _given_up("Ray", len(pending) + 1) from error
-            pending += [remote.remote(task, k) for k, _ in zip(todo, range(1))]
+            pending += [remote.remote(task, k) for k in islice(todo, 1)]
     finally:
         if ours:
             ray.shutdown()

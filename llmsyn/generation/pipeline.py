@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from llmsyn import __version__
-from llmsyn.errors import InputError
+from llmsyn.errors import InputError, ServiceError
 from llmsyn.generation.card import data_card
 from llmsyn.generation.chunks import CHUNK, UNIT_TABLE, Job, write_chunk
 from llmsyn.generation.engines import Engine, run_chunks
@@ -119,7 +119,7 @@ def generate(
 
     Raises
     ------
-    InputError, OutputError, InfeasibleError : see :mod:`llmsyn.errors`.
+    InputError, OutputError, InfeasibleError, ServiceError : see :mod:`llmsyn.errors`.
     ProfileError : the profile mixes noisy numbers with exact ones.
     """
     _check_numbers(n, seed, workers)
@@ -226,6 +226,12 @@ def _draw_all(
         done[chunk] = files
         units += min(CHUNK, job.n - chunk * CHUNK)
         told("draw", min(units, job.n), job.n)
+    missing = n_chunks - len(done)
+    if missing:
+        raise ServiceError(
+            f"the engine gave nothing back of {missing:,} of {n_chunks:,} parts; run the same command "
+            "again, which draws them, or use --engine local"
+        )
     return {name: files[name] for files in done.values() for name in files}, resumed
 
 
