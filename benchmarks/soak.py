@@ -46,7 +46,7 @@ Step = Callable[[np.random.Generator], Iterable[Tally]]
 
 
 def steps(bench: Bench, n_kills: int) -> dict[str, Step]:
-    """Everything to try, by key: kills in batches of each command by turns, then other faults."""
+    """Everything to try, by key: kills in batches of each command by turns, other faults between."""
     found: dict[str, Step] = {}
     left = {name: max(round(n_kills * share), 1) for name, share in SHARES.items()}
     engines = [e for e, library in ENGINES.items() if find_spec(library) is not None]
@@ -58,12 +58,14 @@ def steps(bench: Bench, n_kills: int) -> dict[str, Step]:
         if not batch:
             found |= {f"lose {e}": partial(_lost, bench, f"generate {e}", 2) for e in engines}
             found["lose local"] = partial(_lost, bench, "generate2", max(n_kills // 10, 2))
-    for name in ("generate", *EXPORTS):
-        found[f"full disk {name}"] = partial(full_disk, bench, (name,))
-    found["read-only"] = lambda random: read_only(bench, FEW)
-    found["two at once"] = lambda random: two_at_once(bench, FEW)
-    found["broken parts"] = partial(broken_parts, bench)
-    found["clock"] = lambda random: jumping_clock(bench, ("generate", "omop"))
+            found |= {
+                f"full disk {name}": partial(full_disk, bench, (name,))
+                for name in ("generate", *EXPORTS)
+            }
+            found["read-only"] = lambda random: read_only(bench, FEW)
+            found["two at once"] = lambda random: two_at_once(bench, FEW)
+            found["broken parts"] = partial(broken_parts, bench)
+            found["clock"] = lambda random: jumping_clock(bench, ("generate", "omop"))
     return found
 
 
