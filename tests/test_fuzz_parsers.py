@@ -234,6 +234,14 @@ def test_own_notes_whose_archive_is_broken(data):
         survives(lambda: read_own_notes(file))
 
 
+def test_what_atheris_found_in_a_profile():
+    with copy_of(PROFILE) as folder:
+        file = folder / "profile.toml"
+        text = file.read_text("utf-8").replace('"table-sex-died.csv"', '"table\\u0000.csv"')
+        file.write_text(text, "utf-8")
+        assert not survives(lambda: read_and_check(folder))
+
+
 @pytest.mark.parametrize("found", [
     b'{"note_id": "a", "patient_id": 1, "text": "x", "spans": [{"start": 0, "end": 1e999}]}',
     b"[" * 100_000,

@@ -185,6 +185,10 @@ def read_sheet(folder: Path, file: str, key: str) -> Sheet:
     ------
     ProfileError : the file is absent, outside the folder, too large, or no such CSV.
     """
+    if "\0" in file:  # no path may hold it, and the system's answer is no error of ours
+        raise ProfileError(
+            f"{file!r} is no name of a file; correct it", file="profile.toml", key=key
+        )
     path = folder / file
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ProfileError(
