@@ -103,3 +103,18 @@ def test_a_part_that_was_cut_short_is_drawn_again(bench, tmp_path):
     assert finished_chunks(tmp_path) == {}
     part.unlink()
     assert finished_chunks(tmp_path) == {}
+
+
+def test_what_a_run_leaves_that_is_killed_after_its_manifest_is_removed(tmp_path):
+    """The soak found it: whole, but with its bookkeeping beside it."""
+    from llmsyn.errors import OutputError
+    from llmsyn.generation.folder import claimed
+
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text('{"origin": 1, "parts": 1, "unit_table": 1}', "utf-8")
+    (tmp_path / ".done").mkdir()
+    for name in (".done/00000.json", ".lock", ".run.json"):
+        (tmp_path / name).write_text("{}", "utf-8")
+    with pytest.raises(OutputError, match="finished cohort"), claimed(tmp_path, {}, force=False):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"]

@@ -70,9 +70,26 @@ def _refuse_other(folder: Path, run: Mapping[str, Any], force: bool) -> None:
     if state == dict(run) and not finished:
         return
     if not force:
+        if finished:
+            _tidy(folder)
         what = "holds a finished cohort" if finished else "holds a run with other settings"
         raise OutputError(f"{folder} {what}; choose another folder or pass --force")
     _take_lock_then_clear(folder)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a run left that was killed after its manifest, unless one is at work."""
+    if not any((folder / name).exists() for name in (STATE, DONE, LOCK)):
+        return
+    try:
+        with (folder / LOCK).open("w") as lock:
+            _lock(lock, folder)
+            _sweep(folder)
+            (folder / STATE).unlink(missing_ok=True)
+            shutil.rmtree(folder / DONE, ignore_errors=True)
+        (folder / LOCK).unlink(missing_ok=True)
+    except (OSError, OutputError):
+        return  # another run, or a place that is read only: the cohort is whole anyway
 
 
 def _counts(path: Path) -> bool:
