@@ -104,6 +104,7 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     ),
     "prose": lambda w: in_file("bank.jsonl", known.PROSE, w, known.read_prose),
     "notes": lambda w: in_file("notes.jsonl", [known.NOTES], w, known.read_notes),
+    "notes, own form": lambda w: in_file("n.jsonl", known.OWN_NOTES, w, known.read_own_notes),
     "model replies": lambda w: Target(known.read_reply, [known.REPLY.encode()]),
     "completions": lambda w: Target(read_completion, [known.COMPLETION]),
     "batch results": lambda w: in_file("r.jsonl", [known.RESULTS], w, results),

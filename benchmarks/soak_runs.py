@@ -18,8 +18,8 @@ from llmsyn.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILE = ROOT / "tests" / "data" / "toy"
-N, N_EXPORTED, N_EVALUATED, N_ENGINES = 220_000, 51_000, 200, 500_000
-"""Units: five parts of the toy profile to draw, two to export, ten for engines."""
+N, N_EXPORTED, N_EVALUATED, N_ENGINES = 160_000, 51_000, 200, 500_000
+"""Units: four parts of the toy profile to draw, two to export, ten for engines."""
 
 PATIENCE_SECONDS = 300
 FINISHED = ("finished cohort", "holds an export", "exists; choose another folder")
@@ -185,5 +185,6 @@ def content(folder: Path) -> dict[str, bytes]:
 def prepare(work: Path, model_url: str = "") -> Bench:
     """Make the undisturbed cohort; the network is calibrated here, once."""
     bench = Bench(work, model_url)
-    bench.draw(N_EXPORTED, 1, bench.cohort)
+    if not bench.cohort.exists():
+        bench.draw(N_EXPORTED, 1, bench.cohort)
     return bench

@@ -13,6 +13,7 @@ from llmsyn.export.omop.notes import NoteFile
 from llmsyn.export.omop.vocabulary import read_vocabulary
 from llmsyn.llm.schema import ReplyError, parse
 from llmsyn.notes.bank import read_passages
+from llmsyn.notes.jsonl import read_notes as notes_of
 from llmsyn.profile.findings import check_profile
 from llmsyn.profile.reading import read_profile
 
@@ -112,6 +113,17 @@ def read_notes(file):
     for note in NoteFile(file).up_to(10**9):
         for span in note.spans:
             assert note.variant(span) and len(note.snippet(span)) <= 250
+
+
+OWN_NOTES = [
+    json.dumps({"id": "a", "text": "has pneumonia", "origin": "synthetic",
+                "spans": [{"start": 4, "end": 13, "label": "dx"}]}).encode() + b"\n",
+    json.dumps({"text": "has pneumonia", "ents": [[4, 13, "dx"]]}).encode() + b"\n",
+]  # fmt: skip
+
+
+def read_own_notes(file):
+    return list(notes_of(file))
 
 
 PROSE = [

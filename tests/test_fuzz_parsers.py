@@ -11,8 +11,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from export_toys import toy_cohort
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +26,7 @@ from parser_targets import (
     CONCEPT,
     HOSPITAL,
     NOTES,
+    OWN_NOTES,
     PROFILE,
     PROSE,
     RELATIONSHIP,
@@ -36,6 +40,7 @@ from parser_targets import (
     read_and_check,
     read_batches,
     read_notes,
+    read_own_notes,
     read_prose,
     read_reply,
     survives,
@@ -213,6 +218,45 @@ def test_cohort_part(cohort, data):
 def test_notes(data):
     with file_with(data, "notes.jsonl") as file:
         survives(lambda: read_notes(file))
+
+
+@fuzz
+@given(st.sampled_from(OWN_NOTES).flatmap(mutated), st.booleans())
+def test_own_notes(data, packed):
+    with file_with(gzip.compress(data) if packed else data, "n.jsonl" + ".gz" * packed) as file:
+        survives(lambda: read_own_notes(file))
+
+
+@fuzz
+@given(mutated(gzip.compress(OWN_NOTES[0], mtime=0)))
+def test_own_notes_whose_archive_is_broken(data):
+    with file_with(data, "n.jsonl.gz") as file:
+        survives(lambda: read_own_notes(file))
+
+
+@pytest.mark.parametrize("found", [
+    b'{"note_id": "a", "patient_id": 1, "text": "x", "spans": [{"start": 0, "end": 1e999}]}',
+    b"[" * 100_000,
+])  # fmt: skip
+def test_what_atheris_found_in_notes(found):
+    for read in (read_notes, read_own_notes, read_prose):
+        with file_with(found, "n.jsonl") as file:
+            assert not survives(partial(read, file))
+
+
+@pytest.mark.parametrize("change", ["patient_id", "code", "position", "text id"])
+def test_what_atheris_found_in_a_part(cohort, change):
+    """A column that is missing, or of another kind."""
+    with copy_of(cohort) as folder:
+        file = folder / "drugs" / "part-00001.parquet"
+        table = pq.read_table(file)
+        if change == "text id":
+            ids = pa.array([str(i) for i in table["patient_id"].to_pylist()])
+            table = table.set_column(0, "patient_id", ids)
+        else:
+            table = table.drop_columns([change])
+        pq.write_table(table, file)
+        assert not survives(lambda: list(synthetic_parts(folder)))
 
 
 @fuzz

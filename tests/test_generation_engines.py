@@ -111,7 +111,7 @@ def draw(study, cache, monkeypatch):
 
     def run(out, **more):
         with quick_compiling():
-            n = 4 * CHUNK + 100
+            n = 2 * CHUNK + 100
             return generate(study, n, seed=1, out=out, with_shipped=False, **more)
 
     return run

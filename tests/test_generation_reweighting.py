@@ -109,8 +109,8 @@ def test_a_main_code_and_a_range(study, tmp_path):
 
 def test_all_else_is_as_it_is_given_the_condition(study, tmp_path):
     """Among those who died, and among the others, shares are those of a plain cohort."""
-    plain = drawn(study, tmp_path / "plain", n=40_000).folder
-    moved = drawn(study, tmp_path / "moved", n=20_000, reweight=("died=yes", 0.5)).folder
+    plain = drawn(study, tmp_path / "plain", n=20_000).folder
+    moved = drawn(study, tmp_path / "moved", n=10_000, reweight=("died=yes", 0.5)).folder
     for died in ("yes", "no"):
         a, b = column(plain, "died") == died, column(moved, "died") == died
         for name, code in (("dx", "E"), ("dx", "A"), ("drug", study["drug"].codes[0])):

@@ -142,7 +142,14 @@ def synthetic_parts(folder: str | Path, *, verify: bool = False) -> Iterator[Coh
                     "the part was changed after it was written; generate the cohort again",
                     file=folder / file,
                 )
-        cohort = _part(folder, files, manifest["unit"], unit_table)
+        try:
+            cohort = _part(folder, files, manifest["unit"], unit_table)
+        except pa.ArrowException as error:  # columns of other kinds than ours
+            raise CohortError(
+                f"the part {name} does not hold what we write ({_brief(error)}); generate the "
+                "cohort again",
+                file=folder,
+            ) from error
         seen += len(cohort)
         yield cohort
     if seen != manifest["n"]:
@@ -154,15 +161,15 @@ def synthetic_parts(folder: str | Path, *, verify: bool = False) -> Iterator[Coh
 
 
 def _part(folder: Path, files: dict[str, str], unit: str, unit_table: str) -> Cohort:
-    units = _read(folder / files[unit_table])
     key = "stay_id" if unit == "stay" else "patient_id"
+    units = _read(folder / files[unit_table], key)
     columns = {name: _column(name, units[name]) for name in units.column_names}
     known = units[key].combine_chunks()
     codes = {}
     for name, file in files.items():
         if name == unit_table:
             continue
-        table = _read(folder / file)
+        table = _read(folder / file, key, "code", "position")
         row = pc.index_in(table[key].combine_chunks(), value_set=known)
         if row.null_count:
             raise CohortError(
@@ -190,10 +197,24 @@ def _column(name: str, column: pa.ChunkedArray) -> pa.Array:
     return array.cast(pa.float64())
 
 
-def _read(file: Path) -> pa.Table:
+def _read(file: Path, *needed: str) -> pa.Table:
     try:
-        return pq.read_table(file)
-    except (OSError, pa.ArrowInvalid) as error:
+        table = pq.read_table(file)
+    except (OSError, pa.ArrowException) as error:
         raise CohortError(
             "the part is not readable Parquet; generate the cohort again", file=file
         ) from error
+    for name in needed:
+        if table.column_names.count(name) != 1:
+            raise CohortError(
+                f"the part has {table.column_names.count(name)} columns of this name, expected "
+                "one; generate the cohort again",
+                file=file,
+                column=name,
+            )
+    return table
+
+
+def _brief(error: Exception) -> str:
+    """The beginning of what a library said, on one line."""
+    return " ".join(str(error).split())[:200]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -55,7 +56,7 @@ def read_notes(file: Path) -> Iterator[Note]:
     try:
         with opened(file, "rt", encoding="utf-8") as lines:
             yield from _notes(lines, file)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError("the notes cannot be read; check the file", file=file) from error
 
 
@@ -68,9 +69,11 @@ def _notes(lines: TextIO | Any, file: Path) -> Iterator[Note]:
             yield _note(body, row)
         except InputError as error:
             raise InputError(error.problem, file=file, row=row) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (
+            ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+        ) as error:  # fmt: skip
             raise InputError(
-                f"the line is no note ({type(error).__name__}: {error}); expected an object with "
+                f"the line is no note ({type(error).__name__}: {str(error)[:200]}); expected an object with "
                 "text and spans",
                 file=file,
                 row=row,

@@ -131,7 +131,7 @@ def _note(line: bytes, path: Path, row: int) -> Note:
             for s in given.get("spans", ())
         )  # fmt: skip
         note = Note(str(given["note_id"]), patient, text, spans)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         raise InputError(
             "this is no note; expected an object with note_id, patient_id, text and spans of "
             "start, end, label, code and assertion",
