@@ -9,7 +9,10 @@ from typing import Any
 FIGURE = Path(__file__).resolve().parent.parent / "docs" / "figures" / "ner-amount.svg"
 PANELS = (
     ("synthetic passages, no real document", ("passages",)),
-    ("real documents", ("all passages and real documents", "real documents alone")),
+    (
+        "real documents, beside all passages (solid) or alone (dotted)",
+        ("all passages and real documents", "real documents alone"),
+    ),
 )
 COLOURS = {"DRUG": "#0b6e99", "DISEASE": "#b3541e", "PROCEDURE": "#4f7a28"}
 NAMES = {"maccrobat": "MACCROBAT", "ncbi": "NCBI"}
@@ -43,6 +46,7 @@ def write_figure(rows: Sequence[dict[str, Any]], file: Path = FIGURE) -> None:
     axes[1].set_xscale("symlog", linthresh=10)
     ticks = sorted({row["n"] for row in rows if row["trained on"] in PANELS[1][1]})
     axes[1].set_xticks(ticks, [str(n) for n in ticks])
+    axes[1].set_xlim(left=-1)
     for axis in axes:
         axis.minorticks_off()
         axis.set_ylim(0, 0.8)
