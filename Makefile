@@ -58,7 +58,7 @@ demo-notes: $(VENV)/.ready-for-spacy  ## profile -> patients -> notes -> a tagge
 	$(BIN)/llmsyn ner evaluate gazetteer:en out/demo-notes/bank-test.jsonl --policy clinical --brief
 	@echo "Done. Notes, spans and the model are in out/demo-notes."
 
-test: $(VENV)/.ready-to-test  ## unit tests, property tests and doctests (about 6 minutes)
+test: $(VENV)/.ready-to-test  ## unit tests, property tests and doctests (about 5 minutes)
 	@echo "Running the tests in $(VENV) ($$($(BIN)/python --version))"
 	$(BIN)/python -m pytest -q
 
